@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.PHONY: help test lint sanity units integration demo demo-clean bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+test: ## everything (integration needs root); ONLY=sanity,units for a part of it
+	@tests/run $(if $(ONLY),--only $(ONLY))
+
+lint: ## ruff, mypy, reuse, yamllint, ansible-lint, changelog, documentation, import into Galaxy
+	@tests/run --only lint
+
+sanity: ## ansible-test sanity on two versions of ansible-core; TEST=validate-modules for one test
+	@tests/run --only sanity $(if $(TEST),--test $(TEST))
+
+units: ## ansible-test units on two versions of Python
+	@tests/run --only units
+
+integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup for one target
+	@tests/run --only integration $(if $(TARGET),--target $(TARGET))
+
+demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another image
+	@./demo/run
+
+demo-clean: ## undo the demo
+	@./demo/clean
+
+bench: ## time of 20 containers, beside podman's
+	@tests/bench/run
+
+clean: ## remove what the checks left in the checkout
+	rm -rf .build .nox tests/output

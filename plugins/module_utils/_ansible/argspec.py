@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Argument specs of the modules about containers. The options of a container are the rows of the settings table, and how it is run.
+
+A row without a type here fails at import: add it to _TYPES, then to plugins/doc_fragments/_container.py.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._coracle.model import settings, spec
+
+_STR = {"type": "str"}
+_INT = {"type": "int"}
+
+_TYPES: dict[str, dict[str, t.Any]] = {
+    "image": {"type": "path"},
+    "rootfs": {"type": "path"},
+    "user": _STR,
+    "group": _STR,
+    "memory": {"type": "str", "aliases": ["memlimit"]},
+    "cpu_percent": {"type": "int", "aliases": ["cpupercent"]},
+    "cpu_shares": _INT,
+    "cpus": {"type": "float"},
+    "pids_limit": _INT,
+    "command": {"type": "list", "elements": "str"},
+    "working_dir": _STR,
+    "hostname": _STR,
+    "interactive": {"type": "bool"},
+    "stop_signal": _STR,
+    "stop_timeout": _INT,
+    "log_max_size": _STR,
+    "env": {"type": "dict"},
+    "labels": {"type": "dict"},
+}
+
+_NETWORK_TYPES: dict[str, dict[str, t.Any]] = {
+    "bridge": {"type": "str", "required": True},
+    "addresses": {"type": "list", "elements": "str", "aliases": ["ip"]},
+    "gateway": {"type": "str", "aliases": ["gw"]},
+    "interface_name": _STR,
+    "mac_address": _STR,
+    "mtu": _INT,
+}
+
+
+def _table() -> dict[str, dict[str, t.Any]]:
+    """The rows of the settings table as options."""
+    network = {row.option: _NETWORK_TYPES[row.option] for row in settings.NETWORK}
+    types = {**_TYPES, "networks": {"type": "list", "elements": "dict", "options": network}}
+    return {row.option: types[row.option] for row in settings.KEYS}
+
+
+def _options() -> dict[str, dict[str, t.Any]]:
+    """All options of one container."""
+    return {
+        "name": _STR,
+        "path": {"type": "path"},
+        **_table(),
+        "remote_src": {"type": "bool", "default": False},
+        "checksum": _STR,
+        "process": _STR,
+        "args": {"type": "list", "elements": "str"},
+        "bridge": _STR,
+        "ip": {"type": "list", "elements": "str"},
+        "gw": _STR,
+        "state": {"type": "str", "choices": list(spec.STATES), "default": spec.STARTED},
+        "start_grace": {"type": "float", "default": 0.25},
+        "restart": {"type": "bool", "default": False},
+        "recreate": {"type": "bool", "default": False},
+        "on_restart_required": {"type": "str", "choices": list(spec.ON_RESTART_REQUIRED), "default": "restart"},
+    }
+
+
+# model/spec.py checks the same for the command and for tests; here they are for ansible-doc, and for Ansible's own wording.
+_TOGETHER: dict[str, t.Any] = {
+    "mutually_exclusive": [
+        ("command", "process"), ("command", "args"), ("networks", "bridge"), ("networks", "ip"), ("networks", "gw"),
+        ("image", "rootfs"), ("cpu_percent", "cpu_shares"),
+    ],
+    "required_one_of": [("name", "path")],
+    "required_by": {"args": ("process",), "ip": ("bridge",), "gw": ("bridge",), "checksum": ("image",)},
+}
+
+
+def container_spec() -> dict[str, t.Any]:
+    """Keyword arguments of AnsibleModule for `container`."""
+    return {"argument_spec": _options(), **_TOGETHER}
+
+
+def containers_spec() -> dict[str, t.Any]:
+    """Keyword arguments of AnsibleModule for `containers`."""
+    return {"argument_spec": {
+        "containers": {"type": "list", "elements": "dict", "required": True, "options": _options(), **_TOGETHER},
+        "purge": {"type": "bool", "default": False},
+    }}
+
+
+def container_info_spec() -> dict[str, t.Any]:
+    """Keyword arguments of AnsibleModule for `container_info`."""
+    return {"argument_spec": {
+        "name": {"type": "list", "elements": "str", "default": []},
+        "labels": {"type": "dict", "default": {}},
+        "log_lines": {"type": "int", "default": 10},
+    }}

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables for a terminal and for scripts. What a container wrote or is called is shown with its control characters made visible."""
+
+from __future__ import annotations
+
+from ..base.text import printable, render_size
+
+_COLOURS = {"running": "\x1b[32m", "failed": "\x1b[31m"}
+_END = "\x1b[0m"
+COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY", "CPU", "ADDRESS")
+
+
+def row(container: dict) -> list[str]:
+    """The cells of one container, as container_info describes it."""
+    usage, limits = container["usage"], container["limits"]
+    addresses = [address for network in container["networks"] for address in network.get("addresses", [])]
+    return [container["name"], state(container), str(container["pid"] or "-"), duration(container["uptime"]), str(container["restarts"]),
+            memory(usage.get("memory_usage"), limits.get("memory")), seconds(usage.get("cpu_usage_ns")), " ".join(addresses) or "-"]
+
+
+def state(container: dict) -> str:
+    """running, created, exited (137), exited (?) when nobody saw the end."""
+    if container["state"] != "exited":
+        return container["state"]
+    code = container["exit_code"]
+    return f"exited ({'?' if code is None else code})"
+
+
+def duration(uptime: float | None) -> str:
+    """Seconds for a person: 42s, 5m, 3h, 12d."""
+    if uptime is None:
+        return "-"
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if uptime >= size:
+            return f"{int(uptime // size)}{unit}"
+    return f"{int(uptime)}s"
+
+
+def memory(used: int | None, limit: int | None) -> str:
+    """1.4M / 4.0M (35%): the share of the limit is the number that people act on."""
+    if used is None:
+        return "-"
+    if limit is None or limit <= 0:
+        return render_size(used)
+    return f"{render_size(used)} / {render_size(limit)} ({used * 100 // limit}%)"
+
+
+def seconds(nanoseconds: int | None) -> str:
+    """Processor time so far."""
+    return "-" if nanoseconds is None else f"{nanoseconds / 1e9:.1f}s"
+
+
+def render(header: tuple[str, ...], rows: list[list[str]], colour: bool) -> str:
+    """Columns as wide as their widest cell. Colour is never the only carrier of meaning."""
+    shown = [[printable(cell) for cell in cells] for cells in rows]
+    widths = [max(len(cells[index]) for cells in [list(header), *shown]) for index in range(len(header))] if header else \
+        [max(len(cells[index]) for cells in shown) for index in range(len(shown[0]))] if shown else []
+    lines = []
+    for cells in ([list(header)] if header else []) + shown:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths)]
+        if colour and len(cells) > 1:
+            kind = "running" if cells[1].startswith("running") else "failed" if cells[1].startswith("exited") and cells[1] != "exited (0)" else ""
+            padded[1] = f"{_COLOURS[kind]}{padded[1]}{_END}" if kind else padded[1]
+        lines.append("   ".join(padded).rstrip())
+    return "\n".join(lines) + "\n" if lines else ""

@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each verb of the command does: (options, names) -> exit status. The work itself is in the layer below."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from ..base.errors import LauncherError
+from ..model import settings
+from ..work import records
+from .arguments import Usage
+
+
+def run(_values: dict, names: list[str]) -> int:
+    from ..work import foreground
+    from .command import say
+
+    return foreground.run(names[0], say)
+
+
+def exec(values: dict, names: list[str]) -> int:  # noqa: A001  named as the verb
+    from ..work import enter
+
+    on_terminal = os.isatty(0) and os.isatty(1)
+    terminal = values.get("tty", False) or (on_terminal and not values.get("no_tty"))
+    if terminal and not on_terminal:
+        raise LauncherError("-t needs standard input and output to be a terminal", remedy="Leave it away")
+    env = dict(_pair(word) for word in values.get("env", []))
+    return enter.execute(names[0], names[1:], user=values.get("user"), cwd=values.get("cwd"), env=env, terminal=terminal,
+                         stdin=values.get("stdin", False))
+
+
+def _pair(word):
+    name, equals, value = word.partition("=")
+    if not name or not equals:
+        raise Usage(f"-e {word!r} is not NAME=VALUE")
+    return name, value
+
+
+def start(values: dict, names: list[str]) -> int:
+    chosen = _chosen(values, names, running=False)
+    return _converge(chosen, {"state": "started", "start_grace": values.get("grace", 0.25)})
+
+
+def restart(values: dict, names: list[str]) -> int:
+    return _converge(_chosen(values, names, running=True), {"state": "started", "restart": True})
+
+
+def stop(values: dict, names: list[str]) -> int:
+    from ..work import client
+    from .command import say
+
+    number = settings.signal_number(values["signal"], "--signal") if "signal" in values else None
+    chosen = [_identify(word) for word in _chosen(values, names, running=True)]
+    for name, path in chosen:
+        _must_exist(name, path)
+    outcomes = client.stop([(name, number, values.get("timeout")) for name, path in chosen if records.read_state(name) is not None])
+    failed = [outcome for outcome in outcomes.values() if not outcome.ok]
+    for outcome in failed:
+        say(f"coracle: {outcome.name}: {outcome.problem}", 2)
+    return 1 if failed else 0
+
+
+def _converge(words, options):
+    """What a task with the module `containers` would do."""
+    from ..work import fleet
+
+    from .command import say
+
+    items = []
+    for word in words:
+        name, path = _identify(word)
+        _must_exist(name, path)
+        items.append({"name": name, "path": path, **options})
+    wanted = fleet.read(items, purge=False)
+    fleet.plan(wanted)
+    fleet.apply(wanted)
+    failed = [job for job in wanted.jobs if job.error is not None]
+    for job in failed:
+        say(f"coracle: {job.want.name}: {job.error}", 2)
+    return 1 if failed else 0
+
+
+def _chosen(values, names, running):
+    if values.get("all"):
+        return [name for name in records.names() if records.is_running(records.read_state(name)) == running]
+    if not names:
+        raise Usage("no container is named", remedy="Give names, or --all")
+    return names
+
+
+def _identify(word):
+    """A word with a slash is the path of a container's directory, any other its name."""
+    if "/" in word:
+        return records.identify(None, os.path.abspath(word))
+    name, path = records.identify(word, None)
+    state = records.read_state(name)
+    return name, state.path if state is not None and not os.path.exists(f"{path}/settings") else path
+
+
+def _must_exist(name, path):
+    if not os.path.exists(f"{path}/settings") and not records.is_running(records.read_state(name)):
+        raise LauncherError("there is no such container", option="name", value=name, remedy="coracle list shows all")
+
+
+def list(values: dict, names: list[str]) -> int:  # noqa: A001  named as the verb
+    from . import tables
+    from .command import say
+
+    found = _details(names)
+    if values.get("quiet"):
+        for container in found:
+            say(container["name"])
+    elif _wants_json(values):
+        _say_json(found)
+    else:
+        colour = os.isatty(1) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        header = () if values.get("bare") else tables.COLUMNS
+        text = tables.render(header, [tables.row(container) for container in found], colour).rstrip("\n")
+        if text:
+            say(text)
+    return 0
+
+
+def _wants_json(values):
+    form = values.get("format", "json" if values.get("json") else "table")
+    if form not in ("table", "json"):
+        raise Usage(f"--format {form!r} is neither table nor json")
+    return form == "json" or values.get("json", False)
+
+
+def _say_json(data):
+    from json import dumps
+
+    from .command import say
+
+    say(dumps(data, indent=2))
+
+
+def _details(names, log_lines=0):
+    from ..work import inspect
+
+    host = inspect.Host()
+    return [inspect.details(have, host, log_lines) for have in inspect.find({"name": names, "labels": {}, "log_lines": log_lines})]
+
+
+def inspect(_values: dict, names: list[str]) -> int:
+    found = _details([_identify(name)[0] for name in names], log_lines=10)
+    missing = sorted({_identify(name)[0] for name in names} - {container["name"] for container in found})
+    if missing:
+        raise LauncherError("there is no such container", option="name", value=missing[0], remedy="coracle list shows all")
+    _say_json(found)
+    return 0
+
+
+def status(_values: dict, names: list[str]) -> int:
+    from . import tables
+    from .command import say
+
+    name, path = _identify(names[0])
+    found = _details([name])
+    if not found:
+        say(f"{name}: unknown")
+        return 4
+    container = found[0]
+    running = container["state"] == "running"
+    extra = f", pid {container['pid']}, up {tables.duration(container['uptime'])}" if running else \
+        f": {container['reason']}" if container["reason"] else ""
+    say(f"{name}: {tables.state(container)}{extra} ({path})")
+    return 0 if running else 3
+
+
+def wait(_values: dict, names: list[str]) -> int:
+    from ..kernel import procs
+    from .command import say
+
+    for name, path in [_identify(word) for word in names]:
+        _must_exist(name, path)
+        state = records.read_state(name)
+        while records.is_running(state) or (state is not None and state.status == "running"):
+            if records.is_running(state):
+                descriptor = os.pidfd_open(state.pid)
+                procs.wait_end(descriptor, 3600)
+                os.close(descriptor)
+            else:
+                time.sleep(0.02)  # it has ended; the supervisor writes how
+                if not _is_supervised():
+                    break
+            state = records.read_state(name)
+        say("?" if state is None or state.exit_code is None else str(state.exit_code))
+    return 0
+
+
+def _is_supervised():
+    from ..work import client
+
+    return client.is_there()
+
+
+def logs(values: dict, names: list[str]) -> int:
+    name, path = _identify(names[0])
+    _must_exist(name, path)
+    streams = [stream for stream in ("stdout", "stderr") if values.get(stream)] or ["stdout", "stderr"]
+    since = _since(values["since"]) if "since" in values else ""
+    shown = _show_logs(path, streams, since, int(values["tail"]) if "tail" in values else None, values.get("timestamps", False), None)
+    while values.get("follow"):
+        running = records.is_running(records.read_state(name))
+        shown = _show_logs(path, streams, since, None, values.get("timestamps", False), shown)
+        if not running:
+            break
+        time.sleep(0.1)
+    return 0
+
+
+def _show_logs(path, streams, since, tail, timestamps, after):
+    """Write the lines that come after the record `after` (all when None); return the last record seen."""
+    from ..work import logs as store
+
+    found = store.records(path)
+    last = found[-1] if found else after
+    if after is not None and after in found:
+        found = found[len(found) - found[::-1].index(after):]
+    chosen = [record for record in found if record[1] in streams and record[0] >= since]
+    output = sys.stdout.buffer
+    for stamp, _stream, message in chosen[len(chosen) - tail:] if tail is not None and tail < len(chosen) else chosen:
+        output.write((stamp.encode() + b" " if timestamps else b"") + _for_terminal(message) + b"\n")
+    output.flush()
+    return last
+
+
+def _for_terminal(message):
+    """Bytes as they are for a file or a pipe; on a terminal nothing that could drive it."""
+    from ..base.text import printable
+
+    return printable(message).encode("utf-8", "backslashreplace") if os.isatty(1) else message
+
+
+def _since(text):
+    """'42m' or RFC 3339 -> a time that compares with those of the log."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if text and text[-1] in units and text[:-1].isdigit():
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - int(text[:-1]) * units[text[-1]]))
+    if len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-":
+        return text
+    raise Usage(f"--since {text!r} is no time", remedy="Use e.g. 42m, 3h, or 2026-11-24T05:59")

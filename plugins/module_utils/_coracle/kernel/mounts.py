@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mounts of one container, made inside its own mount namespace: root, /proc, /sys, /dev, and the way out of the host's tree.
+
+Everything below the root is hostile: its directories are opened beneath the root's descriptor without following a link, the mount goes to
+/proc/self/fd/N, and the result is opened again and its file system type compared (CVE-2019-19921, CVE-2023-27561).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..base import files, libc
+
+_NOSUID_NODEV_NOEXEC = libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
+
+
+def at(fd: int) -> str:
+    """A path that names the opened file itself. Valid while the host's /proc is mounted, so before the pivot."""
+    return f"/proc/self/fd/{fd}"
+
+
+def make_private() -> None:
+    """Stop mount events in both directions: on most hosts / is shared, and a mount made here would appear there."""
+    libc.mount(None, "/", None, libc.MS_REC | libc.MS_PRIVATE)
+
+
+def bind_root(path: str) -> int:
+    """Make the directory `path` a mount point with nosuid and nodev; return an O_PATH descriptor of the new mount's root."""
+    libc.mount(path, path, None, libc.MS_BIND | libc.MS_REC)
+    libc.mount(None, path, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def overlay_root(target: str, lower: str, upper: str, work: str) -> int:
+    """Mount an overlay of the image tree `lower` on `target`; return an O_PATH descriptor of its root. No name may hold ':' or ','."""
+    libc.mount("overlay", target, "overlay", libc.MS_NOSUID | libc.MS_NODEV, f"lowerdir={lower},upperdir={upper},workdir={work}")
+    return os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def open_inside(root: int, path: str, flags: int = os.O_PATH) -> int:
+    """Open `path` below `root`, crossing mounts but no symbolic link."""
+    return files.open_beneath(root, path, flags)
+
+
+def mount_inside(root: int, path: str, fstype: str, magic: int, flags: int = _NOSUID_NODEV_NOEXEC, data: str | None = None) -> int:
+    """Mount a new `fstype` on the directory `path` below `root`, made when missing. Returns an O_PATH descriptor of its root.
+
+    OSError ENOTDIR or ELOOP: the image has something else of that name there.
+    """
+    try:
+        os.mkdir(path, 0o755, dir_fd=root)
+    except FileExistsError:
+        pass
+    before = open_inside(root, path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        libc.mount(fstype, at(before), fstype, flags, data)
+    finally:
+        os.close(before)
+    mounted = open_inside(root, path, os.O_PATH | os.O_DIRECTORY)
+    if libc.fstatfs_type(mounted) != magic:
+        os.close(mounted)
+        raise OSError(errno.EXDEV, "the directory was replaced while it was mounted on", path)
+    return mounted
+
+
+def bind_read_only(root: int, path: str) -> None:
+    """Make what is at `path` read-only, with all below it. A missing path is left alone: kernels differ in what they have."""
+    try:
+        source = open_inside(root, path)
+    except FileNotFoundError:
+        return
+    try:
+        libc.mount(at(source), at(source), None, libc.MS_BIND | libc.MS_REC)
+    finally:
+        os.close(source)
+    bound = open_inside(root, path)
+    try:
+        libc.mount(None, at(bound), None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | _NOSUID_NODEV_NOEXEC)
+    finally:
+        os.close(bound)
+
+
+def mask(root: int, path: str, null: int) -> None:
+    """Hide `path`: a file behind the host's /dev/null (descriptor `null`), a directory behind an empty read-only tmpfs."""
+    try:
+        target = open_inside(root, path)
+    except FileNotFoundError:
+        return
+    try:
+        try:
+            libc.mount(at(null), at(target), None, libc.MS_BIND)
+        except NotADirectoryError:
+            libc.mount("tmpfs", at(target), "tmpfs", libc.MS_RDONLY | _NOSUID_NODEV_NOEXEC, "nr_blocks=1,nr_inodes=1,mode=0555")
+    finally:
+        os.close(target)
+
+
+def host_null() -> int:
+    """An O_PATH descriptor of the host's /dev/null, checked to be character device 1:3: a mask must hide, not open a door.
+
+    Opened in the container's own mount namespace (a bind from another one is EINVAL), before the pivot: never the image's.
+    """
+    descriptor = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    info = os.fstat(descriptor)
+    if not stat.S_ISCHR(info.st_mode) or info.st_rdev != os.makedev(1, 3):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not the null device", "/dev/null")
+    return descriptor
+
+
+def pivot(root: int) -> None:
+    """Make the mount behind `root` the root, and let go of the host's tree. chroot(2) alone can be left again by its own root user."""
+    os.fchdir(root)
+    libc.pivot_root(".", ".")
+    # The old root now lies on top of the new one; detached, it is out of reach for good.
+    libc.umount2(".", libc.MNT_DETACH)
+    os.chdir("/")

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module cgroup does: read one cgroup, plan the way to what is asked, and go it, or leave everything as it was."""
+
+from __future__ import annotations
+
+from ..base import files
+from ..base.errors import LauncherError
+from ..kernel import procs
+from ..kernel.cgroup import detect, tree
+from ..kernel.cgroup import limits as table
+from ..model import settings
+from ..model.change import CREATE, LIVE, REMOVE, Change
+from .limits import Cgroup
+
+ABSENT = "absent"
+PRESENT = "present"
+FROZEN = "frozen"
+KILLED = "killed"
+
+_NORMALISE = {row.option: row.normalise for row in settings.SCALARS}
+
+
+class Have:
+    """`cgroup`; `limits`: the asked ones, normalised; `controllers`: whose hierarchies it needs; `missing`: those in which it is not;
+    `values`: what the kernel has, as Cgroup.get(); `inside`: pids in it and below; `held`: those asked that are in it."""
+
+    __slots__ = ("cgroup", "limits", "controllers", "state", "missing", "values", "inside", "held")
+
+    def __init__(self, cgroup: Cgroup, limits: dict, pids: list[int]):
+        self.cgroup = cgroup
+        self.limits = limits
+        raw = [table.raw_controller(key) for key in limits.get(table.CONF, ())]
+        self.controllers = list(dict.fromkeys([*detect.CONTROLLERS, "io", *raw]))
+        self.state = _state(cgroup)
+        self.missing = cgroup.missing(self.controllers)
+        self.values = cgroup.get(conf=tuple(limits.get(table.CONF, ())))
+        self.inside = cgroup.processes()
+        self.held = [pid for pid in pids if cgroup.holds(pid)]
+
+
+def _state(cgroup):
+    if not cgroup.exists():
+        return ABSENT
+    return FROZEN if cgroup.is_frozen() else PRESENT
+
+
+def read(want: dict) -> Have:
+    """Validate the options of the module and read what is there. LauncherError before any effect, also for a pid that does not exist."""
+    path = tree.check_path(want["name"], "name")
+    if want["parent"]:
+        path = f"{tree.check_path(want['parent'], 'parent')}/{path}"
+    wanted = want["state"] in (PRESENT, FROZEN)
+    limits = _normalise(want) if wanted else {}
+    pids = list(dict.fromkeys(want["pids"] or ())) if wanted else []
+    cgroup = Cgroup(detect.find(), path)
+    cgroup.check(limits)
+    for pid in pids:
+        if pid < 1 or procs.starttime(pid) is None:
+            raise LauncherError("no such process", option="pids", value=pid, remedy="Give pids of processes that run, as this host numbers them")
+    return Have(cgroup, limits, pids)
+
+
+def _normalise(want):
+    limits = {}
+    for option in table.OPTIONS:
+        value = want.get(option)
+        if value is None or value == {}:
+            continue
+        if option == "cpus" and value == -1:
+            limits[option] = "-1"
+        else:
+            limits[option] = _NORMALISE[option](value, option) if option in _NORMALISE else value
+    return limits
+
+
+def plan(want: dict, have: Have) -> list[Change]:
+    """Return what differs. LauncherError when processes are in a cgroup that is to be absent."""
+    if want["state"] == ABSENT:
+        return _plan_absent(have)
+    if want["state"] == KILLED:
+        return [Change("state", have.state, KILLED, LIVE, f"ends {tree.named(have.inside)}")] if have.inside else []
+    changes = _plan_state(want["state"], have)
+    action = CREATE if have.state == ABSENT else LIVE
+    for option, after in have.cgroup.kept(have.limits).items():
+        before = have.values[option]
+        if option == table.CONF:
+            before, after = _raw_difference(before, after)
+        if before != after:
+            changes.append(Change(option, before, after, action))
+    pids = list(dict.fromkeys(want["pids"] or ()))
+    if have.held != pids:
+        changes.append(Change("pids", have.held, pids, action))
+    return changes
+
+
+def _raw_difference(before, after):
+    """The raw keys that differ, before and after."""
+    differ = [key for key, value in after.items() if key not in before or not table.raw_same(key, value, before[key])]
+    return {key: before[key] for key in differ if key in before}, {key: after[key] for key in differ}
+
+
+def _plan_absent(have):
+    if have.state == ABSENT:
+        return []
+    if have.inside:
+        raise LauncherError(f"the cgroup {have.cgroup.path} holds processes: {tree.named(have.inside)}", option="state", value=ABSENT,
+                            remedy="End them or move them elsewhere first; state=killed ends everything that is in a cgroup")
+    return [Change("state", have.state, ABSENT, REMOVE)]
+
+
+def _plan_state(state, have):
+    if have.state == ABSENT:
+        return [Change("state", ABSENT, state, CREATE)]
+    if have.missing:
+        return [Change("state", "incomplete", state, CREATE, "not ready in " + ", ".join(have.missing))]
+    return [] if have.state == state else [Change("state", have.state, state, LIVE)]
+
+
+def apply(want: dict, have: Have, changes: list[Change]) -> None:
+    """Make it so. LauncherError leaves the host as it was: new directories removed, limits written back, processes moved back."""
+    if want["state"] == ABSENT:
+        have.cgroup.remove()
+    elif want["state"] == KILLED:
+        if not have.cgroup.kill(seconds=5.0):
+            raise LauncherError(f"processes in {have.cgroup.path} do not end: {tree.named(have.cgroup.processes())}", option="state", value=KILLED,
+                                remedy="They wait for a device or file server (state D in ps); try again when that answers")
+    else:
+        _converge(want, have)
+
+
+def _converge(want, have):
+    cgroup = have.cgroup
+    made, journal, moved, done = [], [], [], False
+    try:
+        if have.missing:
+            made = cgroup.create(have.controllers)
+        journal = cgroup.set(have.limits)
+        for pid in dict.fromkeys(want["pids"] or ()):
+            if pid not in have.held:
+                _move(cgroup, pid, moved)
+        if want["state"] == FROZEN and not cgroup.is_frozen():
+            cgroup.freeze()
+        elif want["state"] == PRESENT and cgroup.is_frozen():
+            cgroup.thaw()
+        done = True
+    finally:
+        if not done:
+            for pid, directories in reversed(moved):
+                _move_back(pid, directories)
+            cgroup.undo_set(journal)
+            cgroup.undo_create(made)
+
+
+def _move(cgroup, pid, moved):
+    try:
+        moved.append((pid, detect.membership(cgroup.layout, files.read_text(f"/proc/{pid}/cgroup"))))
+        cgroup.attach(pid)
+    except LauncherError as error:
+        raise LauncherError(error.problem, option="pids", value=pid, remedy=error.remedy) from error
+    except OSError as error:
+        raise LauncherError("ended before it could be moved", option="pids", value=pid, remedy="Give pids of processes that run") from error
+
+
+def _move_back(pid, directories):
+    for directory in directories:
+        try:
+            tree.attach(directory, pid)
+        except OSError:
+            continue  # it has ended, or its old cgroup is gone
+
+
+def result(want: dict, have: Have, changes: list[Change], checking: bool) -> dict:
+    """Return the module's `cgroup`: as it is now, read from the kernel."""
+    cgroup = have.cgroup
+    state = _state(cgroup)
+    limits = cgroup.get(conf=tuple(have.limits.get(table.CONF, ()))) if state != ABSENT else {}
+    return {"cgroup": {"path": cgroup.path, "mode": cgroup.layout.mode, "state": state, "paths": cgroup.paths(), "limits": limits,
+                       "pids": cgroup.processes()}}

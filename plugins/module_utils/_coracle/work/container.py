@@ -1,0 +1,344 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One container: what must be true before anything is done, the changes from have to want, and each step of making them.
+
+The order of the steps, and what is asked of the supervisor, is in fleet.py: one container is a list of one.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..base import files
+from ..base.errors import LauncherError
+from ..kernel.net import links
+from ..model import spec as specs
+from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
+from ..model.spec import Want
+from . import inspect, network, records
+from .inspect import Have, Host
+
+_SUPERVISED = ("stop_signal", "stop_timeout", "log_max_size")  # the supervisor reads these again when it is told to
+
+
+def read(options: dict, host: Host) -> tuple[Want, Have]:
+    """Return (want, have) of one container's options, everything checked that can be without an effect. LauncherError."""
+    want = specs.read_options(options)
+    want.name, want.path = inspect.locate(want.name, want.path)
+    have = look(want, host)
+    if want.state == specs.ABSENT:
+        return want, have
+    if have.problem is not None:
+        raise have.problem
+    if want.archive is not None and not want.checked:
+        from . import images
+
+        want.spec["image"] = images.plan_image(want.archive, "image").digest
+    check(want, have, host)
+    return want, have
+
+
+def look(want: Want, host: Host) -> Have:
+    """Return what the host has now of a container whose want was read before."""
+    have = inspect.read(want.name, want.path, host)
+    if have.running and want.state not in (specs.ABSENT, specs.STOPPED):
+        have.kept = host.cgroup(want.name).kept(_limits(want.spec))
+        if "networks" in want.spec and have.started.get("networks"):
+            have.networks = network.container_have(want.name, want.name, want.spec["networks"])
+    return have
+
+
+def _limits(spec):
+    return {option: spec[option] for option in specs.LIMITS if option in spec}
+
+
+def spec_after(want: Want, have: Have) -> dict:
+    """The spec of the settings when all is done."""
+    return specs.new(want.spec) if have.spec is None else specs.merge(have.spec, want.spec)
+
+
+# --- checks, before the first effect
+
+
+def check(want: Want, have: Have, host: Host) -> None:
+    """Raise LauncherError for what cannot become a container. Nothing is changed."""
+    spec = spec_after(want, have)
+    _check_path(want)
+    _check_root(want, have, spec)
+    if not spec.get("command"):
+        raise LauncherError(f"is not given, and {want.path} has no settings that name one" if have.spec is None else "is not in the settings",
+                            option="command", remedy="Give command, or process and args")
+    if _limits(want.spec):
+        host.cgroup(want.name).check(_limits(want.spec))
+    if want.spec.get("networks") and have.networks is None:
+        network.validate(want.spec["networks"])
+    if want.state == specs.STARTED and not have.running:
+        host.layout()
+        if spec.get("networks"):
+            links.require()
+
+
+def _check_path(want):
+    if inspect.is_own(want.path, want.name):
+        return
+    try:
+        mode = os.lstat(want.path).st_mode
+    except OSError as error:
+        raise LauncherError(f"cannot be read: {error.strerror}", option="path", value=want.path,
+                            remedy="Make the directory first, or give name alone to have one made") from None
+    if not stat.S_ISDIR(mode):
+        raise LauncherError("is no directory", option="path", value=want.path, remedy="Give the directory that holds settings and chroot")
+
+
+def _check_root(want, have, spec):
+    """The root file system: one of an image, a directory of the host, and PATH/chroot."""
+    if "image" in spec:
+        if not have.running or spec["image"] != have.spec.get("image"):
+            _check_image(want, have, spec["image"])
+        return
+    root = spec.get("rootfs") or f"{want.path}/chroot"
+    option = "rootfs" if "rootfs" in spec else "image"
+    if option == "image" and not os.path.lexists(root):
+        raise LauncherError(f"is not given, and {want.path} has no chroot", option="image", remedy="Give image or rootfs, or extract one to chroot")
+    try:
+        good = stat.S_ISDIR(os.lstat(root).st_mode) and os.path.realpath(root) != "/"
+    except OSError as error:
+        raise LauncherError(f"cannot be read: {error.strerror}", option="rootfs", value=root, remedy="Extract an image there first") from None
+    if not good:
+        raise LauncherError("is no directory that can be a root (a link, a file, or / itself)", option="rootfs", value=root,
+                            remedy="Give the directory that holds the container's files")
+
+
+def _check_image(want, have, digest):
+    if (have.spec is None or "image" not in have.spec) and _has_files(f"{want.path}/chroot"):
+        raise LauncherError(f"cannot be used, because {want.path}/chroot holds a root file system already", option="image", value=digest,
+                            remedy="Leave image away, or remove chroot")
+    from . import images
+
+    if images.find(digest) is not None:
+        return
+    if want.archive is None:
+        raise images.MissingImages([digest])
+    if not os.path.isfile(want.archive):
+        raise LauncherError("is no file of this host", option="image", value=want.archive, remedy="Name an archive that is there")
+
+
+def _has_files(directory):
+    try:
+        return bool(os.listdir(directory))
+    except OSError:
+        return False
+
+
+# --- plan
+
+
+def plan(want: Want, have: Have) -> list[Change]:
+    """Return the changes from `have` to `want` in the order of the table, the state last. Pure.
+
+    LauncherError when a restart is needed and the task forbids it.
+    """
+    if want.state == specs.ABSENT:
+        return [Change("state", have.status, specs.ABSENT, REMOVE)] if have.remains else []
+    if have.spec is None:
+        return specs.creation(want.spec) + [Change("state", inspect.ABSENT, want.state, CREATE)]
+    goes_on = have.running and want.state != specs.STOPPED
+    found = specs.changes(want.spec, have.spec, goes_on)
+    if goes_on:
+        found += _drift(want, have, found)
+        found = _in_order(found)
+        if not (want.restart or want.recreate):
+            found = _within_policy(want, found)
+    return found + _asked_restarts(want, have, goes_on) + _state_changes(want, have)
+
+
+def _drift(want, have, found):
+    """What the settings have right, but the kernel or the running process has not."""
+    known = {change.option for change in found}
+    drifted = []
+    for option, value in want.spec.items():
+        if option in known:
+            continue
+        if option in have.limits:
+            if have.kept[option] != have.limits[option]:
+                drifted.append(Change(option, have.limits[option], value, LIVE, "the kernel has another value than the settings"))
+        elif option in specs.pending(have.spec, have.started):
+            cost = specs.cost(option)
+            drifted.append(Change(option, have.started.get(option), value, cost, "the container runs with the value that it was started with"))
+    if have.networks is not None and "networks" not in known:
+        drifted += [Change(change.option, change.before, change.after, LIVE, change.why or "the kernel has another value than the settings")
+                    for change in network.container_plan(want.name, want.spec["networks"], have.networks)]
+    return drifted
+
+
+def _in_order(found):
+    order = specs.order()
+    return sorted(found, key=lambda change: order.get(change.option.partition("[")[0], len(order)))
+
+
+def _within_policy(want, found):
+    """The changes that on_restart_required lets happen."""
+    costly = [change for change in found if change.action in (RESTART, RECREATE)]
+    if not costly or want.on_restart_required == "restart":
+        return found
+    if want.on_restart_required == "fail":
+        raise LauncherError("needs a restart of the running container, and on_restart_required is fail", option=costly[0].option,
+                            value=costly[0].after, remedy="Set on_restart_required: restart, or leave the option as it is")
+    kept = []
+    for change in found:
+        if change not in costly:
+            kept.append(change)
+        elif not change.why:  # one with a reason is written already, and waits
+            kept.append(Change(change.option, change.before, change.after, LIVE, "written; takes effect with the next restart"))
+    return kept
+
+
+def _asked_restarts(want, have, goes_on):
+    if want.recreate and (goes_on or "image" in have.spec):
+        return [Change("recreate", False, True, RECREATE, "asked for")]
+    if want.restart and goes_on:
+        return [Change("restart", False, True, RESTART, "asked for")]
+    return []
+
+
+def _state_changes(want, have):
+    if want.state == specs.STARTED and not have.running:
+        return [Change("state", have.status, specs.STARTED, LIVE)]
+    if want.state == specs.STOPPED and have.running:
+        return [Change("state", have.status, specs.STOPPED, LIVE)]
+    return []
+
+
+# --- steps, each under the container's lock
+
+
+class Job:
+    """One container on its way. `error`: what made it fail, None so far; `interfaces`: host ends of its veth pairs, once attached."""
+
+    __slots__ = ("want", "have", "changes", "error", "interfaces", "done")
+
+    def __init__(self, want: Want, have: Have):
+        self.want = want
+        self.have = have
+        self.changes = []
+        self.error = None
+        self.interfaces = []
+        self.done = False
+
+    def has(self, *actions: str) -> bool:
+        """True when a change has one of these actions."""
+        return any(change.action in actions for change in self.changes)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the running container is stopped, for good or for a restart."""
+        return self.have.running and (self.want.state in (specs.ABSENT, specs.STOPPED) or self.has(RESTART, RECREATE))
+
+    @property
+    def starts(self) -> bool:
+        """Whether it is started, again or for the first time."""
+        if self.want.state == specs.STARTED:
+            return not self.have.running or self.stops
+        return self.want.state == specs.PRESENT and self.stops
+
+
+def bring_image(job: Job) -> None:
+    """Extract the image of the archive, unless the host has it."""
+    if job.want.archive is not None and job.want.state != specs.ABSENT:
+        from . import images
+
+        images.ensure_image(job.want.archive, job.want.spec["image"], option="image")
+        if not job.want.checked:  # named by its path alone: next time it need not be read
+            images.remember(job.want.archive, job.want.spec["image"])
+
+
+def write(job: Job, host: Host) -> None:
+    """Everything between the stops and the starts: limits and networks of a running container, its settings, its layer, its network."""
+    want, have = job.want, job.have
+    if have.running and not job.stops:
+        _change_live(job, host)
+    spec = spec_after(want, have)
+    if have.spec is None and inspect.is_own(want.path, want.name):
+        _make_directory(want.path)
+    if job.has(RECREATE):
+        for layer in ("upper", "work"):
+            files.remove_tree(f"{want.path}/{layer}")
+    if spec != have.spec:
+        records.write_settings(want.path, spec)
+    if job.starts and spec.get("networks"):
+        job.interfaces = network.attach(want.name, spec["networks"])
+
+
+def _make_directory(path):
+    for _attempt in range(10):
+        try:
+            return files.make_directories(path)
+        except FileNotFoundError:
+            continue  # another task has removed its last container, and the empty directories above with it
+    return files.make_directories(path)
+
+
+def _change_live(job, host):
+    changed = {change.option.partition("[")[0] for change in job.changes}
+    limits = {option: value for option, value in _limits(job.want.spec).items() if option in changed}
+    group = host.cgroup(job.want.name)
+    written = group.set(limits) if limits else []
+    if "networks" not in changed:
+        return
+    try:
+        network.attach(job.want.name, job.want.spec["networks"])
+    except (LauncherError, OSError):
+        group.undo_set(written)
+        raise
+    network.remove_unused_bridges(sorted(set(_bridges(job.have.spec)) - set(_bridges(job.want.spec))))
+
+
+def is_supervised(job: Job) -> bool:
+    """Whether the supervisor must be told that the settings of a running container have changed."""
+    return job.have.running and not job.stops and any(change.option in _SUPERVISED for change in job.changes)
+
+
+def failed_start(job: Job, problem: str, log_tail: list[str]) -> LauncherError:
+    """Take back what was attached for a start that failed; return the error that says why, and what the container said last."""
+    spec = spec_after(job.want, job.have)
+    if spec.get("networks"):
+        network.detach(job.want.name, _host_interfaces(job.want.name, spec))
+        network.remove_unused_bridges(_bridges(spec))
+    said = " Its last output: " + " | ".join(log_tail) if log_tail else ""
+    return LauncherError(f"the container {job.want.name} did not start: {problem}.{said}".rstrip("."))
+
+
+def remove(job: Job, host: Host) -> None:
+    """Remove a stopped container with all that is ours."""
+    want, have = job.want, job.have
+    known = [spec for spec in (have.spec, have.started) if spec]
+    bridges = sorted({bridge for spec in known for bridge in _bridges(spec)})
+    if bridges:
+        network.detach(want.name, [name for spec in known for name in _host_interfaces(want.name, spec)])
+    group = host.cgroup(want.name)
+    if group.exists():
+        group.kill()
+        group.remove()
+    _remove_files(want, have)
+    records.forget(want.name)
+    network.remove_unused_bridges(bridges)
+
+
+def _remove_files(want, have):
+    if inspect.is_own(want.path, want.name):
+        files.remove_tree(want.path)
+        return
+    for entry in inspect.OURS:
+        files.remove_tree(f"{want.path}/{entry}")
+    if "image" in (have.spec or {}) and not _has_files(f"{want.path}/chroot"):
+        files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
+
+
+def _bridges(spec):
+    return sorted({item["bridge"] for item in spec.get("networks", [])})
+
+
+def _host_interfaces(name, spec):
+    return [network.host_interface(name, item["interface_name"]) for item in specs.canonical_networks(spec.get("networks", []))]

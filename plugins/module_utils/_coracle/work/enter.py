@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`coracle exec`: one more process in a running container, in all its namespaces and its cgroup, with the privileges of the container."""
+
+from __future__ import annotations
+
+import os
+
+import _signal
+
+from ..base import libc, places
+from ..base.errors import HOST_FAILED, LauncherError
+from ..kernel import caps, procs, seccomp
+from ..kernel.cgroup import detect
+from . import foreground, inside, records, relay, start
+from .limits import Cgroup
+
+
+def execute(name: str, command: list[str], *, user: str | None = None, cwd: str | None = None, env: dict[str, str] | None = None,
+            terminal: bool = False, stdin: bool = False) -> int:
+    """Run `command` (its first word an absolute path inside, or a name looked up in PATH) and return its exit status.
+
+    `user`: USER or USER:GROUP, else the container's own. LauncherError with `code` 125, 126 or 127 when it could not be run.
+    """
+    state = records.read_state(name)
+    if not records.is_running(state):
+        raise LauncherError("is not running", option="name", value=name, remedy=f"Start it with coracle start {name}", code=HOST_FAILED)
+    pidfd = os.pidfd_open(state.pid)
+    if not records.is_running(state):
+        raise LauncherError("has just ended", option="name", value=name, code=HOST_FAILED)
+    spec = records.read_started(name) or records.read_settings(state.path)
+    entry = _entry(spec, command, user, cwd, env or {}, pidfd)
+    screen = relay.Terminal() if terminal else None
+    pipes = None if terminal else relay.Pipes()
+    if screen is not None:
+        entry.terminal = screen.child_end()
+        entry.env.setdefault(b"TERM", os.environb.get(b"TERM", b"linux"))
+    else:
+        entry.stdio = pipes.child
+    libc.setns(pidfd, libc.CLONE_NEWPID)  # of our children: the next fork is born inside
+    spawned = start.fork_into(entry, Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}"), lambda _pid, _started: None)
+    try:
+        foreground.connect(spawned.pidfd, screen, pipes, forward=(_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT), stdin=stdin)
+    finally:
+        if screen is not None:
+            screen.restore()
+        procs.send(spawned.pidfd, _signal.SIGKILL)
+        _pid, status = os.waitpid(spawned.pid, 0)
+    failure = start.read_failure(os.read(spawned.report, 4096))
+    if failure is not None:
+        raise start.explain(failure, {"command": command, "working_dir": entry.cwd})
+    return procs.exit_code_of(status)
+
+
+def _entry(spec, command, user, cwd, env, pidfd):
+    entry = inside.Entry()
+    entry.pidfd = pidfd
+    entry.argv = [os.fsencode(word) for word in command]
+    entry.env = start.environment(spec)
+    entry.env.update((os.fsencode(key), os.fsencode(value)) for key, value in env.items())
+    entry.user, entry.group = spec.get("user", "0"), spec.get("group")
+    if user is not None:
+        entry.user, _colon, group = user.partition(":")
+        entry.group = group or None
+    entry.cwd = cwd or spec.get("working_dir", "/")
+    entry.filter = seccomp.program()
+    entry.capabilities = caps.mask(caps.DEFAULT_ROOT)
+    entry.die_with_parent = True
+    return entry

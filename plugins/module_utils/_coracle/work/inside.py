@@ -1,0 +1,301 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a forked child does until it is the container's process. Runs as the host's root among hostile files, so from the first line on:
+nothing is imported, no name service is asked, no path of the image is followed; what it needs lies in its Entry.
+
+The order is that of docs/architecture.md. Each step has a name; when one fails, the name, the errno and a text go to the parent through
+the error pipe, and the child ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import stat
+import sys
+
+import _signal
+import _socket
+
+from ..base import libc
+from ..base.errors import CANNOT_EXECUTE, HOST_FAILED, NOT_FOUND, LauncherError
+from ..kernel import caps, devices, ids, masks, mounts
+
+_PASSWD_LIMIT = 1 << 20
+_REPORT = 3  # where the error pipe lies when everything from 4 on is closed
+
+
+class Entry:
+    """All that the child needs, prepared before the fork.
+
+    `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `cwd`: absolute path inside; `stdio`: three descriptors, or
+    None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for uid 0; `announce`: write the article's last two messages;
+    `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs` a directory or `lower`, `upper`, `work` of an overlay on
+    it, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the container's init.
+    """
+
+    __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce",
+                 "die_with_parent", "rootfs", "lower", "upper", "work", "hostname", "netns", "pidfd")
+
+    def __init__(self):
+        for name in self.__slots__:
+            setattr(self, name, None)
+
+
+class StepFailed(Exception):
+    """A step that failed, with what to tell the parent."""
+
+    def __init__(self, step, number, text, code=HOST_FAILED):
+        super().__init__(step)
+        self.step, self.number, self.text, self.code = step, number, text, code
+
+
+def run(entry: Entry, go: int, report: int) -> None:
+    """Wait for one byte on `go` (the parent has put us into the cgroup), then become the container's process. Never returns."""
+    code = HOST_FAILED
+    try:
+        _cut_imports()
+        if os.read(go, 1) != b"g":
+            os._exit(HOST_FAILED)  # the parent gave up or died: nothing was entered
+        os.close(go)
+        _become(entry, report)
+    except StepFailed as failed:
+        code = failed.code
+        _report(report, failed.step, failed.number, failed.text, code)
+    except OSError as error:
+        _report(report, "start", error.errno or 0, error.strerror or "", code)
+    except LauncherError as error:
+        _report(report, "start", 0, str(error), code)
+    finally:
+        os._exit(code)
+
+
+def _report(report, step, number, text, code):
+    try:
+        os.write(report, f"{step}\n{number}\n{code}\n{text}".encode("utf-8", "backslashreplace")[:4096])
+    except OSError:
+        pass  # the parent is gone; the exit status is all that is left to say
+
+
+def _cut_imports():
+    # After the pivot `import` would read the image's files as the host's root; a lazy import in the standard library did (os.execvp).
+    sys.path[:] = []
+    sys.meta_path[:] = []
+    sys.path_hooks[:] = []
+
+
+class _Step:
+    """Names a step: an OSError inside becomes StepFailed with that name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _traceback):
+        if isinstance(error, LauncherError):
+            raise StepFailed(self.name, 0, str(error)) from None
+        if isinstance(error, OSError):
+            where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+            raise StepFailed(self.name, error.errno or 0, f"{error.strerror or error}{where}") from None
+        return False
+
+
+def _become(entry, report):
+    with _Step("session"):
+        os.setsid()
+        libc.keyctl_join_session()
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+        _neutral_scheduling()
+    if entry.pidfd is None:
+        root = _new_root(entry)
+    else:
+        root = _join(entry)
+    with _Step("user"):
+        uid, gid, home = ids.resolve(entry.user, entry.group, _read_inside(root, "etc/passwd"), _read_inside(root, "etc/group"))
+    with _Step("stdio"):
+        _attach_stdio(entry, root, uid, gid)
+    if entry.pidfd is None:
+        with _Step("pivot_root"):
+            mounts.pivot(root)
+    os.close(root)
+    with _Step("working_dir"):
+        _change_directory(entry.cwd)
+    _reset_process_state()
+    _announce(entry, f"Dropping privileges to {uid}:{gid}\n")
+    with _Step("privileges"):
+        _drop_privileges(entry, uid, gid)
+    _announce(entry, "Starting " + " ".join(os.fsdecode(word) for word in entry.argv) + "\n")
+    env = dict(entry.env)
+    env.setdefault(b"HOME", os.fsencode(home))
+    _execute(entry, env, report)
+
+
+def _new_root(entry):
+    """New namespaces and a root of its own; returns the root's descriptor. The pid namespace is new already: we are its first process."""
+    with _Step("namespaces"):
+        libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
+        libc.setns(entry.netns, libc.CLONE_NEWNET)
+        os.close(entry.netns)
+        libc.sethostname(entry.hostname)
+    os.umask(0)
+    with _Step("rootfs"):
+        mounts.make_private()
+        if entry.lower is None:
+            root = mounts.bind_root(entry.rootfs)
+        else:
+            root = mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
+        null = mounts.host_null()
+    with _Step("/proc"):
+        masks.mount_proc(root, null)
+    with _Step("/sys"):
+        masks.mount_sys(root, null)
+    with _Step("/dev"):
+        devices.populate(root)
+    os.close(null)
+    return root
+
+
+def _join(entry):
+    """Enter the namespaces of a running container; returns the descriptor of its root. The pid namespace was set before the fork."""
+    with _Step("namespaces"):
+        flags = libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWNET | libc.CLONE_NEWCGROUP | libc.CLONE_NEWNS
+        libc.setns(entry.pidfd, flags)
+        os.close(entry.pidfd)
+        return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _neutral_scheduling():
+    """What a container would otherwise inherit from whoever started the supervisor: nice, policy, affinity, limits, OOM score."""
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a cpuset allows fewer; the kernel has narrowed it already
+            raise
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 524288
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, wanted))
+    except (ValueError, OSError):  # raising the hard limit needs CAP_SYS_RESOURCE, which root need not have
+        limit = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limit), limit))
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"0")
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        pass  # lowering it needs CAP_SYS_RESOURCE: the host wants everything of this caller killed first, and so be it
+
+
+def _read_inside(root, path):
+    """Read a small file of the image, resolving its links inside the image. Missing, odd or large ones count as empty."""
+    resolve = libc.RESOLVE_IN_ROOT | libc.RESOLVE_NO_MAGICLINKS
+    try:
+        descriptor = libc.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, 0, resolve)
+    except OSError:
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        data = b""
+        while len(data) < _PASSWD_LIMIT:
+            piece = os.read(descriptor, 65536)
+            if not piece:
+                break
+            data += piece
+        return data[:_PASSWD_LIMIT]
+    finally:
+        os.close(descriptor)
+
+
+def _attach_stdio(entry, root, uid, gid):
+    if entry.terminal is not None:
+        master, slave = devices.open_terminal(root)
+        os.fchown(slave, uid, -1)
+        _socket.socket(fileno=entry.terminal).sendmsg([b"t"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, master.to_bytes(4, sys.byteorder))])
+        os.close(master)
+        fcntl.ioctl(slave, devices.TIOCSCTTY, 0)
+        stdio = (slave, slave, slave)
+    else:
+        stdio = entry.stdio
+        for descriptor in stdio[1:]:
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.fchown(descriptor, uid, gid)  # else open("/dev/stdout") is refused to everyone but root
+    # First out of the way of 0, 1 and 2, then into place: a source may itself be one of the three.
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in stdio]
+    for number, descriptor in enumerate(high):
+        os.dup2(descriptor, number, inheritable=True)
+
+
+def _change_directory(path):
+    os.chdir(path)
+    if not os.getcwd().startswith("/"):  # the kernel writes "(unreachable)" for a directory outside the root (CVE-2024-21626)
+        raise OSError(errno.EXDEV, "lies outside the rootfs", path)
+
+
+def _reset_process_state():
+    for number in range(1, 65):
+        if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33):  # 32 and 33 are glibc's own
+            try:
+                _signal.signal(number, _signal.SIG_DFL)
+            except (OSError, ValueError):
+                continue
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+    os.umask(0o022)
+
+
+def _announce(entry, message):
+    if entry.announce:
+        data = message.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(1, data):]
+
+
+def _drop_privileges(entry, uid, gid):
+    kept = entry.capabilities if uid == 0 else 0
+    caps.limit_bounding(kept)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups():
+        raise OSError(errno.EPERM, "the kernel did not change the user")
+    caps.apply(kept)
+    if entry.die_with_parent:
+        libc.prctl(libc.PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setresuid, which clears it
+    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _execute(entry, env, report):
+    # Only 0, 1, 2 and the error pipe may be open; the pipe closes itself when execve succeeds, and that is how the parent knows.
+    if report != _REPORT:
+        os.dup2(report, _REPORT, inheritable=False)
+    libc.close_range(_REPORT + 1)
+    if entry.filter is not None:
+        libc.seccomp_filter(entry.filter)
+    number, text = errno.ENOENT, os.strerror(errno.ENOENT)
+    for program in _candidates(entry.argv[0], env):
+        try:
+            os.execve(program, entry.argv, env)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                number, text = error.errno or 0, error.strerror or ""
+    code = NOT_FOUND if number == errno.ENOENT else CANNOT_EXECUTE
+    _report(_REPORT, "execve", number, text, code)
+    os._exit(code)
+
+
+def _candidates(program, env):
+    """The paths to try: a word without a slash is looked up in the PATH that the payload gets, as execvp(3) does."""
+    if b"/" in program:
+        return [program]
+    return [directory + b"/" + program for directory in env.get(b"PATH", b"").split(b":") if directory.startswith(b"/")]

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network of a container: its named namespace and the interfaces in it. What a supervisor calls (detach) imports no pyroute2."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import _socket
+
+from ..base.errors import LauncherError
+from ..kernel.net import netlink, netns, read
+from ..model import network as model
+from ..model.change import Change
+from . import nics, wire
+from .wire import remove_unused_bridges as _remove_unused_bridges
+
+_GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links some ten milliseconds after its last user
+
+host_interface = model.host_interface
+
+
+def validate(networks: list[dict], option: str = "networks") -> None:
+    """LauncherError for the first name, address or gateway that cannot be. Reads the host's own addresses, changes nothing."""
+    _checked("container", networks, option)
+
+
+def _checked(container: str, networks: list[dict], option: str = "networks") -> list[model.Nic]:
+    wanted = model.nics(container, networks, option)
+    if any(nic.addresses for nic in wanted):
+        refuse_host_addresses(wanted)
+    return wanted
+
+
+def refuse_host_addresses(wanted: list[model.Nic]) -> None:
+    """LauncherError when one of the addresses belongs to the host itself."""
+    with netlink.Socket() as route:
+        taken = {address.partition("/")[0]: index for index, address in read.addresses(route)}
+        for nic in wanted:
+            for word in nic.addresses or []:
+                index = taken.get(word.partition("/")[0])
+                if index is None:
+                    continue
+                owner = read.link(route, index=index)
+                raise LauncherError(f"is the host's own address on {owner.name if owner else 'another interface'}",
+                                    option=f"{nic.where}addresses", value=word, remedy="Give an address that no other machine has")
+
+
+def container_have(netns_name: str, container: str, networks: list[dict]) -> nics.Have:
+    """Read what the host has of a container's interfaces; a namespace that does not exist has none. LauncherError as validate()."""
+    wanted = _checked(container, networks)
+    if not netns.exists(netns_name):
+        return nics.observe(container, wanted, None)
+    namespace = netns.open_namespace(netns.path(netns_name))
+    try:
+        return nics.observe(container, wanted, namespace)
+    finally:
+        os.close(namespace)
+
+
+def container_plan(container: str, networks: list[dict], have: nics.Have) -> list[Change]:
+    """Return what differs; options are named networks[0].addresses and so on. LauncherError when it may not be changed."""
+    return nics.plan(model.nics(container, networks), have)
+
+
+def attach(container: str, networks: list[dict]) -> list[str]:
+    """Make the container's namespace and interfaces what they should be, and return the names of the host ends.
+
+    Where nothing differs, nothing is changed and pyroute2 not imported. On failure (LauncherError) the host is as before.
+    """
+    have = container_have(container, container, networks)
+    wanted = model.nics(container, networks)
+    changes = nics.plan(wanted, have)
+    is_new = not netns.exists(container)
+    netns.create(container)
+    if changes:
+        try:
+            _wire(container, wanted, have)
+        except BaseException:
+            if is_new:
+                netns.delete(container)
+            raise
+    return [nic.host_interface for nic in wanted]
+
+
+def _wire(container: str, wanted: list[model.Nic], have: nics.Have) -> None:
+    namespace = netns.open_namespace(netns.path(container))
+    try:
+        wire.wire(wanted, have, namespace)
+    finally:
+        os.close(namespace)
+
+
+def detach(container: str, host_interfaces: list[str], wait: bool = True) -> None:
+    """Remove the container's namespace, and with it its interfaces; with `wait` return when they are gone, else see is_detached().
+
+    Its processes must have ended. What the kernel has not removed after 3 seconds (somebody holds the namespace open) is removed
+    by name when it carries our mark. Twice is fine. OSError.
+    """
+    netns.delete(container)
+    if not wait:
+        return
+    pause, deadline = 0.001, time.monotonic() + _GONE_WITHIN
+    while not is_detached(host_interfaces):
+        if time.monotonic() > deadline:
+            remove_host_ends(container, host_interfaces)
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def is_detached(host_interfaces: list[str]) -> bool:
+    """True when none of these interfaces exists."""
+    for name in host_interfaces:
+        try:
+            _socket.if_nametoindex(name)
+        except OSError:
+            continue
+        return False
+    return True
+
+
+def remove_host_ends(container: str, host_interfaces: list[str]) -> None:
+    """Remove those of these interfaces that carry the mark of the container. OSError."""
+    with netlink.Socket() as route:
+        for name in host_interfaces:
+            found = read.link(route, name)
+            if found is not None and found.alias.startswith(f"{model.MARK}:{container}:"):
+                route.change(netlink.RTM_DELLINK, netlink.link_message(index=found.index))
+
+
+def remove_unused_bridges(names: list[str]) -> list[str]:
+    """Remove those of the bridges that we made and that have no port left. Returns the names of the removed ones. OSError."""
+    return _remove_unused_bridges(names)

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between the caller's terminal or pipes and those of a container: bytes in both directions, window size, the terminal's raw mode.
+
+The caller's own terminal never enters a container: with it a process inside could type for its owner (TIOCSTI).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import sys
+
+import _signal
+import _socket
+import termios
+
+from ..kernel import devices
+
+_PIECE = 65536
+
+
+class Terminal:
+    """A pseudo-terminal in the container, the caller's terminal in raw mode while it is connected."""
+
+    __slots__ = ("_here", "_there", "_saved", "_master", "_wake")
+
+    def __init__(self):
+        self._here, self._there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        self._saved, self._master, self._wake = None, -1, None
+
+    def child_end(self) -> int:
+        """The descriptor through which the child sends its master; for Entry.terminal."""
+        return self._there.fileno()
+
+    def connect(self) -> int | None:
+        """Receive the master, which the child opens in its own devpts; None when the child ended before."""
+        self._there.close()
+        try:
+            _data, ancillary, _flags, _address = self._here.recvmsg(1, 64)
+        except ConnectionResetError:
+            ancillary = []
+        self._here.close()
+        if not ancillary:
+            return None
+        self._master = int.from_bytes(ancillary[0][2][:4], sys.byteorder)
+        os.set_inheritable(self._master, False)
+        self._copy_size()
+        self._raw()
+        return self._master
+
+    def _raw(self):
+        self._saved = termios.tcgetattr(0)
+        mode = termios.tcgetattr(0)
+        mode[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
+        mode[1] &= ~termios.OPOST
+        mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
+        mode[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
+        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(0, termios.TCSADRAIN, mode)
+
+    def _copy_size(self):
+        try:
+            size = fcntl.ioctl(0, devices.TIOCGWINSZ, bytes(8))
+            fcntl.ioctl(self._master, devices.TIOCSWINSZ, size)
+        except OSError as error:
+            if error.errno != errno.ENOTTY:
+                raise
+
+    def resized(self) -> None:
+        """The caller's window has another size."""
+        self._copy_size()
+
+    def restore(self) -> None:
+        """Give the caller's terminal back as it was."""
+        if self._saved is not None:
+            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            self._saved = None
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+
+class Pipes:
+    """Three pipes for a caller without a terminal: the container never holds the caller's own files, which it could read back or
+    truncate through /proc/self/fd."""
+
+    __slots__ = ("child", "stdin", "stdout", "stderr")
+
+    def __init__(self):
+        stdin_read, self.stdin = os.pipe()
+        self.stdout, stdout_write = os.pipe()
+        self.stderr, stderr_write = os.pipe()
+        self.child = (stdin_read, stdout_write, stderr_write)
+
+    def close_child_ends(self) -> None:
+        for descriptor in self.child:
+            os.close(descriptor)
+
+
+class Loop:
+    """Copies until the process behind `pidfd` has ended and what it wrote is delivered."""
+
+    def __init__(self, pidfd: int):
+        self._pidfd = pidfd
+        self._poll = select.poll()
+        self._copies = {}  # source descriptor -> (target, what to do at its end)
+        self._poll.register(pidfd, select.POLLIN)
+        self._signals = {}
+
+    def copy(self, source: int, target: int, at_end) -> None:
+        self._copies[source] = (target, at_end)
+        self._poll.register(source, select.POLLIN)
+
+    def on_signal(self, number: int, function) -> None:
+        """Call `function(number)` when the caller gets this signal while the loop runs."""
+        self._signals[number] = _signal.signal(number, lambda received, _frame: function(received))
+
+    def run(self, outputs: tuple[int, ...]) -> None:
+        """Return when the process has ended and `outputs` (sources that the container writes) are empty."""
+        ended = False
+        while True:
+            ready = self._poll.poll(50 if ended else None)
+            for descriptor, _events in ready:
+                if descriptor == self._pidfd:
+                    ended = True
+                    self._poll.unregister(self._pidfd)
+                elif descriptor in self._copies:
+                    self._turn(descriptor)
+            if ended and (not any(output in self._copies for output in outputs) or not any(fd in outputs for fd, _events in ready)):
+                break
+        for number, before in self._signals.items():
+            _signal.signal(number, before)
+
+    def _turn(self, source):
+        target, at_end = self._copies[source]
+        try:
+            data = os.read(source, _PIECE)
+        except OSError as error:
+            if error.errno != errno.EIO:  # the last process has closed the slave
+                raise
+            data = b""
+        if data and _write_all(target, data):
+            return
+        self._poll.unregister(source)
+        del self._copies[source]
+        if at_end is not None:
+            at_end()
+
+
+def _write_all(target, data):
+    """False when the reader has gone: SIGPIPE is ignored in Python, and ends a copy quietly here."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(target, view):]
+    except BrokenPipeError:
+        return False
+    return True

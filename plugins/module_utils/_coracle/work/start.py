@@ -1,0 +1,247 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of a start, a list of calls: validate, cgroup, network namespace, fork, join, go. Used by the supervisor and by `coracle run`.
+
+What happens in the child is inside.py. Nothing here waits: `spawn` returns as soon as the child may go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..base import files, libc, places
+from ..base.errors import HOST_FAILED, LauncherError
+from ..kernel import caps, procs, seccomp
+from ..kernel.cgroup import detect
+from ..kernel.net import netlink, netns, read
+from ..model import settings
+from . import inside, records
+from .limits import Cgroup
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LIMITS = ("memory", "cpu_shares", "cpu_percent", "cpus", "pids_limit")
+
+
+class Spawned:
+    """A child that has been let go: `pid` in the host's namespace, `pidfd`, `report` the read end of its error pipe, `started` ticks."""
+
+    __slots__ = ("pid", "pidfd", "report", "started")
+
+    def __init__(self, pid, pidfd, report, started):
+        self.pid, self.pidfd, self.report, self.started = pid, pidfd, report, started
+
+
+class Failure:
+    """What a child said before it ended: the step, errno (0: none), exit code for `coracle run`, a text for a person."""
+
+    __slots__ = ("step", "number", "code", "text")
+
+    def __init__(self, step, number, code, text):
+        self.step, self.number, self.code, self.text = step, number, code, text
+
+
+def check(path: str, spec: dict) -> None:
+    """Validate what a start needs and the file system can tell, without any effect. LauncherError names the option."""
+    if not spec.get("command"):
+        raise LauncherError("is missing", option="process", place=f"{path}/settings", remedy="Name the program to run in the rootfs")
+    if "image" in spec:
+        tree = image_tree(spec["image"])
+        if any(character in path + tree for character in ":,\\"):
+            raise LauncherError("has a character that overlayfs cannot take", option="path", value=path, remedy="Choose a path without : , and \\")
+        return
+    root = root_of(path, spec)
+    try:
+        info = os.lstat(root)
+    except OSError as error:
+        raise LauncherError(f"cannot be read: {error.strerror}", option="rootfs", value=root,
+                            remedy="Extract an image there, or name one with image") from None
+    if not stat.S_ISDIR(info.st_mode) or os.path.realpath(root) == "/":
+        raise LauncherError("is no directory that can be a root (a link, a file, or / itself)", option="rootfs", value=root,
+                            remedy="Give the directory that holds the container's files")
+
+
+def root_of(path: str, spec: dict) -> str:
+    """The directory that becomes /, or over which the overlay is mounted."""
+    return spec.get("rootfs") or f"{path}/chroot"
+
+
+def image_tree(digest: str) -> str:
+    """The extracted tree of an image of the store. LauncherError when the host does not have it."""
+    tree = f"{places.IMAGES}/{digest.partition(':')[2]}/tree"
+    if not os.path.isdir(tree):
+        raise LauncherError("is not in this host's image store", option="image", value=digest, remedy="Deploy it again with the archive")
+    return tree
+
+
+def prepare(name: str, path: str, spec: dict) -> inside.Entry:
+    """Return the Entry of a start, with `stdio`, `terminal` and `announce` still to be set. Makes an overlay's directories."""
+    check(path, spec)
+    entry = inside.Entry()
+    entry.rootfs = root_of(path, spec)
+    if "image" in spec:
+        entry.lower = image_tree(spec["image"])
+        entry.upper, entry.work = f"{path}/upper", f"{path}/work"
+        for directory, mode in ((entry.rootfs, 0o755), (entry.upper, 0o755), (entry.work, 0o700)):
+            files.make_directories(directory, mode)
+    entry.argv = [os.fsencode(word) for word in spec["command"]]
+    entry.env = environment(spec)
+    entry.user, entry.group = spec.get("user", "0"), spec.get("group")
+    entry.cwd = spec.get("working_dir", "/")
+    entry.hostname = spec.get("hostname", name)
+    entry.filter = seccomp.program()
+    entry.capabilities = caps.mask(caps.DEFAULT_ROOT)
+    return entry
+
+
+def environment(spec: dict) -> dict[bytes, bytes]:
+    """The whole environment of the payload but HOME: nothing of the caller's."""
+    env = {b"PATH": _PATH.encode(), b"container": b"coracle"}
+    env.update((os.fsencode(key), os.fsencode(value)) for key, value in spec.get("env", {}).items())
+    return env
+
+
+def make_cgroup(name: str, spec: dict) -> Cgroup:
+    """Create coracle/NAME in every hierarchy and set the limits of `spec`; on an error it is removed again."""
+    group = Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}")
+    if group.exists():
+        # Left by a launcher that was killed. Its init is gone (the caller has checked), so whoever is still inside is ours.
+        group.kill()
+        group.remove()
+    group.create()
+    try:
+        group.set({option: spec[option] for option in LIMITS if option in spec})
+    except BaseException:
+        group.remove()
+        raise
+    return group
+
+
+def open_netns(name: str) -> int:
+    """The descriptor of the container's named network namespace; made when no network was attached before. LauncherError: not ours."""
+    netns.create(name)
+    descriptor = netns.open_namespace(netns.path(name))
+    if not _is_ours(descriptor):
+        os.close(descriptor)
+        raise LauncherError("a network namespace of this name exists already and is not ours", option="name", value=name,
+                            remedy="Choose another name, or remove that one: ip netns delete")
+    return descriptor
+
+
+def _is_ours(descriptor):
+    with netns.inside(descriptor), netlink.Socket() as route:
+        loopback = read.link(route, "lo")
+    return loopback is not None and loopback.alias == netns.CONTAINER
+
+
+def _delete_netns(name):
+    try:
+        descriptor = netns.open_namespace(netns.path(name))
+    except LauncherError:
+        return
+    try:
+        ours = _is_ours(descriptor)
+    finally:
+        os.close(descriptor)
+    if ours:
+        netns.delete(name)
+
+
+def spawn(entry: inside.Entry, group: Cgroup, record) -> Spawned:
+    """Fork the child as PID 1 of a new pid namespace, put it into `group`, call `record(pid, started)`, and let it go.
+
+    The child cannot fork before it is in the cgroup: it waits for a byte. When anything fails here, it ends without a trace.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc.unshare(libc.CLONE_NEWPID)  # of our children, not of ourselves
+        try:
+            return fork_into(entry, group, record)
+        finally:
+            libc.setns(own, libc.CLONE_NEWPID)
+    finally:
+        os.close(own)
+
+
+def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
+    """The part of `spawn` that starts and execs share: fork, cgroup, go."""
+    wait, go = os.pipe()
+    report, error = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(go)
+        os.close(report)
+        inside.run(entry, wait, error)
+    os.close(wait)
+    os.close(error)
+    try:
+        pidfd = os.pidfd_open(pid)
+        try:
+            started = procs.starttime(pid)
+            group.attach(pid)
+            record(pid, started)
+            os.write(go, b"g")
+        except BaseException:
+            os.close(pidfd)
+            raise
+    except BaseException:
+        os.close(report)
+        os.close(go)  # the child reads the end of the file and leaves
+        os.waitpid(pid, 0)
+        raise
+    os.close(go)
+    return Spawned(pid, pidfd, report, started)
+
+
+def read_failure(data: bytes) -> Failure | None:
+    """What a child wrote into its error pipe; None for nothing: execve has succeeded."""
+    if not data:
+        return None
+    step, number, code, text = (data.decode("utf-8", "replace").split("\n", 3) + ["", "0", str(HOST_FAILED), ""])[:4]
+    return Failure(step, int(number), int(code), text)
+
+
+def explain(failure: Failure, spec: dict) -> LauncherError:
+    """The message for a person, with the option that caused it where a step belongs to one."""
+    if failure.step == "execve":
+        process = spec["command"][0]
+        problem, remedy = f"cannot be executed: {failure.text}", "Look at it in the rootfs"
+        if failure.number == errno.ENOENT:
+            problem = "is not in the rootfs, or the interpreter or loader that it names is not"
+            remedy = "Give the path as the rootfs sees it"
+        elif failure.number == errno.EACCES:
+            problem, remedy = "may not be executed by this user", "Check its mode, and that of the directories above it"
+        return LauncherError(problem, option="process", value=process, remedy=remedy, code=failure.code)
+    if failure.step == "working_dir":
+        return LauncherError(f"cannot be entered: {failure.text}", option="working_dir", value=spec.get("working_dir", "/"),
+                             remedy="Give a directory of the rootfs that the user may enter")
+    if failure.step in ("/proc", "/sys", "/dev"):
+        return LauncherError(f"{failure.step} cannot be mounted in the rootfs: {failure.text}",
+                             remedy=f"{failure.step} of the rootfs must be missing or a real directory")
+    if failure.step == "user" or not failure.number:
+        return LauncherError(failure.text)
+    return LauncherError(f"the host could not do the step {failure.step}: {failure.text}")
+
+
+def clean(name: str, group: Cgroup | None) -> None:
+    """Remove what a start made and an ended container does not need: cgroup, named network namespace (its veth pair goes with it)."""
+    if group is None:
+        group = Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}")
+    if group.exists():
+        if group.processes():
+            group.kill()
+        group.remove()
+    _delete_netns(name)
+    for fifo in ("stdout", "stderr"):
+        try:
+            os.unlink(f"{records.run_directory(name)}/{fifo}")
+        except FileNotFoundError:
+            pass
+
+
+def end_settings(spec: dict) -> tuple[int, int]:
+    """(number of the stop signal, seconds until SIGKILL) of a spec."""
+    return (settings.signal_number(spec.get("stop_signal", settings.DEFAULTS["stop_signal"])),
+            spec.get("stop_timeout", settings.DEFAULTS["stop_timeout"]))

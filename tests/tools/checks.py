@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of this collection: their commands, and how the tests in their output are counted.
+
+Tools end with 0 when they skip what they were asked for (an absent Python, a target marked destructive, no test collected), so each count
+here also knows how many tests there must be.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+SANITY_MINIMUM = 25  # runs of ansible-test sanity on one version of ansible-core; 33 with two Pythons in November 2026
+HOST_PYTHON = "3.11@/usr/bin/python3"  # the distribution's own: it has the bindings to apt and netlink that a host has
+
+
+class Result(NamedTuple):
+    passed: int
+    failed: int
+    notes: list[str]
+
+
+class Check(NamedTuple):
+    """One line of the report. `commands` run in `cwd` with the programs of `venv`; `count(log text, exit code)` is the verdict."""
+
+    name: str
+    cwd: Path
+    venv: Path
+    commands: list[list[str]]
+    count: Callable[[str, int], Result]
+    env: dict[str, str]
+
+
+# ---- lint
+
+
+def by_exit_code(text: str, code: int) -> Result:
+    return Result(int(code == 0), int(code != 0), [])
+
+
+def without_warning(text: str, code: int) -> Result:
+    """For tools whose warnings do not reach their exit code."""
+    found = [line for line in text.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line)]
+    return Result(0, 1, found[:5]) if code or found else Result(1, 0, [])
+
+
+def lint(collection: Path, venv: Path, cache: Path) -> list[Check]:
+    """The tools that read the collection. In this order: some leave files in the tree that others would take for the collection's."""
+    tree = collection.parents[2]
+    work = tree / "lint"
+    paths = {"ANSIBLE_COLLECTIONS_PATH": str(tree)}
+
+    def check(name: str, *commands: list[str], count: Callable[[str, int], Result] = by_exit_code, cwd: Path = collection, **env: str) -> Check:
+        return Check(name, cwd, venv, list(commands), count, env)
+
+    mypy = ["mypy", "--cache-dir", str(cache / "mypy"), "--config-file", f"{collection}/.mypy.ini"]
+    build = ["ansible-galaxy", "collection", "build", "--force", "--output-path", str(work)]
+    tarball = str(work / f"coracle-launcher-{version(collection)}.tar.gz")
+    return [
+        check("reuse", ["reuse", "lint"]),
+        check("ruff", ["ruff", "check", "--no-cache", "."]),
+        check("yamllint", ["yamllint", "--strict", "."]),
+        check("changelog", ["antsibull-changelog", "lint"]),
+        check("build-and-install", build, ["ansible-galaxy", "collection", "install", tarball, "-p", str(work / "installed")], HOME=str(tree)),
+        check("galaxy-importer", ["python", "-m", "galaxy_importer.main", tarball], cwd=work.parent, count=without_warning),
+        check("collection-docs", ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."], **paths),
+        check("mypy", [*mypy, "ansible_collections/coracle/launcher/plugins"], cwd=tree, MYPYPATH="."),
+        check("mypy-tools", [*mypy, "."], cwd=collection / "tests" / "tools"),
+        check("ansible-lint", ["ansible-lint", "--offline", "--strict", "--profile", "production"], **paths),
+    ]
+
+
+def version(collection: Path) -> str:
+    found = re.search(r"^version: (\S+)$", (collection / "galaxy.yml").read_text(), re.MULTILINE)
+    if found is None:
+        raise SystemExit("galaxy.yml has no version")
+    return found.group(1)
+
+
+# ---- ansible-test sanity
+
+
+def sanity(collection: Path, venv: Path, test: str | None) -> Check:
+    command = ["ansible-test", "sanity", "--color", "no", *(["--test", test] if test else [])]
+    name = venv.name.rpartition("-")[0].replace("core-", "sanity-")
+    return Check(name, collection, venv, [command], lambda text, code: count_sanity(text, code, 1 if test else SANITY_MINIMUM), {})
+
+
+def count_sanity(text: str, code: int, minimum: int) -> Result:
+    """Counts test runs. An absent Python may be skipped, nothing else."""
+    runs = len(re.findall(r"^Running sanity test ", text, re.MULTILINE))
+    summary = re.search(r"The (\d+) sanity test\(s\) listed below", text)
+    failed = int(summary.group(1)) if summary else int(code != 0)
+    skipped = re.findall(r"^WARNING: (Skipping .*)$", text, re.MULTILINE)
+    absent = [line for line in skipped if re.search(r"on Python 3\.\d+ .*(could not be found|not available|missing)", line)]
+    problems = [line for line in skipped if line not in absent]
+    if runs < minimum and not failed:
+        problems.append(f"only {runs} sanity tests ran, of at least {minimum}")
+    versions = sorted({found for line in absent for found in re.findall(r"Python (3\.\d+)", line)})
+    notes = [f"not on Python {', '.join(versions)}: not on this machine"] if versions else []
+    return Result(max(0, runs - failed), failed + len(problems), notes + problems)
+
+
+# ---- ansible-test units
+
+
+def units(collection: Path, venv: Path) -> list[Check]:
+    """On the controller's Python all, on the oldest of a host what runs on hosts."""
+    unit = collection / "tests" / "unit"
+    everything = number_of_tests(unit)
+    on_hosts = number_of_tests(unit / "plugins" / "modules") + number_of_tests(unit / "plugins" / "module_utils")
+    found = []
+    for python, minimum in (("3.11", everything), ("3.9", on_hosts)):
+        if python == "3.9" and not has_python(python):
+            continue
+        command = ["ansible-test", "units", "--color", "no", "--venv", "--python", python, "--num-workers", "2"]
+        found.append(Check(f"units-{python}", collection, venv, [command], lambda text, code, least=minimum: count_units(text, code, least), {}))
+    return found
+
+
+def has_python(python: str) -> bool:
+    import shutil
+
+    return shutil.which(f"python{python}") is not None
+
+
+def number_of_tests(folder: Path) -> int:
+    """Test functions below `folder`: each makes one test or more."""
+    trees = [ast.parse(path.read_text()) for path in sorted(folder.rglob("test_*.py"))]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return sum(isinstance(node, functions) and node.name.startswith("test_") for tree in trees for node in ast.walk(tree))
+
+
+def count_units(text: str, code: int, minimum: int) -> Result:
+    """Adds up pytest's closing lines (one for each part of the tests). Skipped tests are told, and count as neither."""
+    closing = re.findall(r"^=+ (.*\b(?:passed|failed|error|errors|skipped)\b.*) in [\d.]+s.*=+$", text, re.MULTILINE)
+    words: dict[str, int] = {}
+    for line in closing:
+        for number, word in re.findall(r"(\d+) (passed|failed|error|skipped)", line):
+            words[word] = words.get(word, 0) + int(number)
+    passed, skipped = words.get("passed", 0), words.get("skipped", 0)
+    failed = words.get("failed", 0) + words.get("error", 0)
+    notes = [f"{skipped} skipped"] if skipped else []
+    if code and not failed:
+        failed = 1
+    if passed + failed + skipped < minimum:
+        notes.append(f"only {passed + skipped} tests ran, and {minimum} test functions are there")
+        failed += 1
+    return Result(passed, failed, notes)
+
+
+# ---- ansible-test integration
+
+
+def targets(collection: Path) -> list[str]:
+    """Folders that have `aliases`; the others are helpers of these."""
+    folder = collection / "tests" / "integration" / "targets"
+    return sorted(path.parent.name for path in folder.glob("*/aliases"))
+
+
+def ssh_targets(collection: Path) -> list[str]:
+    lines = (collection / "tests" / "integration" / "ssh-targets.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def local_target(collection: Path, venv: Path, target: str) -> Check:
+    hosts = ["--controller", f"origin:python={python_of(venv)}", "--target", f"controller:python={HOST_PYTHON}"]
+    return _target(f"integration-{target}", collection, venv, target, hosts)
+
+
+def ssh_target(collection: Path, venv: Path, target: str, port: int) -> Check:
+    hosts = ["--controller", f"origin:python={python_of(venv)}", "--target", f"ssh:root@127.0.0.1:{port},python={HOST_PYTHON}"]
+    return _target(f"ssh-{target}", collection, venv, target, hosts)
+
+
+def _target(name: str, collection: Path, venv: Path, target: str, hosts: list[str]) -> Check:
+    command = ["ansible-test", "integration", "--color", "no", "--allow-destructive", *hosts, target]
+    return Check(name, collection, venv, [command], lambda text, code: count_target(text, code, target), {})
+
+
+def count_target(text: str, code: int, target: str) -> Result:
+    ran = re.findall(r"Running (\S+) integration test (?:role|script)", text)
+    if code:
+        return Result(0, 1, [])
+    return Result(1, 0, []) if ran == [target] else Result(0, 1, [f"it did not run: {ran}"])
+
+
+def python_of(venv: Path) -> str:
+    return next(path.name.removeprefix("python") for path in sorted((venv / "lib").iterdir()))
+
+
+def snapshot(collection: Path, venv: Path, verb: str, file: Path) -> Check:
+    command = ["/usr/bin/python3", f"{collection}/tests/tools/snapshot.py", verb, str(file)]
+    name = "host-before" if verb == "save" else "host-as-before"
+    return Check(name, collection, venv, [command], by_exit_code, {})

@@ -1,0 +1,188 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the checks that tests/run prepared, counts their tests, and ends with one line: N passed, N failed.
+
+What a check is, and how its tests are counted, is in checks.py. Here: their order, their trees, the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import checks
+from loopback_host import LoopbackHost
+
+TOP = Path(__file__).resolve().parents[2]
+LOG = TOP / ".build" / "log"
+CACHE = Path(os.environ["CORACLE_TEST_CACHE"])
+VENV = Path(os.environ["CORACLE_TEST_VENV"])
+NEWEST = os.environ["CORACLE_TEST_VENV_NEWEST"]
+GROUPS = ("lint", "sanity", "units", "integration")
+TAIL = 60  # lines of a failed check's log that are shown
+
+
+class Report:
+    """Prints each check as it ends, and sums up."""
+
+    def __init__(self) -> None:
+        self.passed = self.failed = 0
+        self.lock = threading.Lock()
+
+    def add(self, name: str, result: checks.Result, seconds: float, log: Path) -> None:
+        with self.lock:
+            self.passed += result.passed
+            self.failed += result.failed
+            word = "FAIL" if result.failed else "ok"
+            print(f"{word:4}  {name:34} {seconds:6.1f} s  {result.passed} passed, {result.failed} failed", flush=True)
+            for note in result.notes:
+                print(f"      {note}", flush=True)
+            if result.failed:
+                lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+                print(f"      ---- {log.relative_to(TOP)}, the last {min(TAIL, len(lines))} of {len(lines)} lines", flush=True)
+                print("\n".join(f"      {line}" for line in lines[-TAIL:]), flush=True)
+
+
+def copy_checkout(name: str, base: Path) -> Path:
+    """A tree with what git would commit, below the folder names that ansible-test insists on. Returns the collection's folder."""
+    collection = base / name / "ansible_collections" / "coracle" / "launcher"
+    collection.mkdir(parents=True)
+    git = ["git", "-c", "safe.directory=*", "-C", str(TOP), "ls-files", "-z", "-co", "--exclude-standard"]
+    files = subprocess.run(git, check=True, stdout=subprocess.PIPE).stdout
+    existing = [file for file in files.split(b"\0") if file and os.path.lexists(os.path.join(os.fsencode(TOP), file))]
+    pack = subprocess.run(["tar", "-C", str(TOP), "-c", "--null", "-T", "-"], input=b"\0".join(existing), check=True, stdout=subprocess.PIPE)
+    subprocess.run(["tar", "-C", str(collection), "-x"], input=pack.stdout, check=True)
+    return collection
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Held by one run at a time: checks that share an environment or the host. The lock ends with this process."""
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"      waiting for another run ({path})", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def environment(venv: Path) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{venv}/bin:{os.environ['PATH']}"}
+
+
+def run(check: checks.Check, report: Report) -> None:
+    """One check: its commands into its log, then its count. A command that fails ends it."""
+    log = LOG / f"{check.name}.log"
+    started = time.monotonic()
+    code = 0
+    with open(log, "w") as output:
+        for command in check.commands:
+            output.write(f"$ {' '.join(command)}\n")
+            output.flush()
+            env = {**environment(check.venv), **check.env}
+            code = subprocess.run(
+                command, cwd=check.cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+            ).returncode
+            if code:
+                break
+    text = log.read_text(errors="replace")
+    report.add(check.name, check.count(text, code), time.monotonic() - started, log)
+
+
+def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
+    with alone(lock):
+        for check in todo:
+            run(check, report)
+
+
+def integration(report: Report, base: Path, only: str | None) -> None:
+    """Every target on this machine, then those of ssh-targets.txt over SSH, and nothing of them left at the end."""
+    if os.geteuid() != 0:
+        report.add("integration", checks.Result(0, 1, ["it makes cgroups, namespaces and bridges, and needs root"]), 0, LOG / "none")
+        return
+    collection = copy_checkout("integration", base)
+    targets = checks.targets(collection)
+    over_ssh = checks.ssh_targets(collection)
+    if only:
+        targets, over_ssh = [t for t in targets if t == only], [t for t in over_ssh if t == only]
+    if not targets or set(over_ssh) - set(targets):
+        report.add("integration", checks.Result(0, 1, [f"no such target: {only or over_ssh}"]), 0, LOG / "none")
+        return
+    run(checks.snapshot(collection, VENV, "save", base / "host.json"), report)
+    for target in targets:
+        run(checks.local_target(collection, VENV, target), report)
+    if over_ssh:
+        newest = Path(NEWEST) if NEWEST else VENV
+        with LoopbackHost(home=Path(os.environ["HOME"]), hidden=[TOP, CACHE], log=LOG / "sshd.log") as host:
+            for target in over_ssh:
+                run(checks.ssh_target(collection, newest, target, host.port), report)
+    run(checks.snapshot(collection, VENV, "compare", base / "host.json"), report)
+
+
+def lanes(groups: list[str], base: Path, test: str | None) -> list[tuple[str, list[checks.Check]]]:
+    """What may run side by side: (name of the lock, checks in their order)."""
+    found: list[tuple[str, list[checks.Check]]] = []
+    if "sanity" in groups:
+        versions = [VENV, Path(NEWEST)] if NEWEST else [VENV]
+        found.append(("sanity", [checks.sanity(copy_checkout(f"sanity-{venv.name}", base), venv, test) for venv in versions]))
+    second: list[checks.Check] = []
+    if "units" in groups:
+        second += checks.units(copy_checkout("units", base), VENV)
+    if "lint" in groups:
+        second += checks.lint(copy_checkout("lint", base), VENV, CACHE)
+    if second:
+        found.append(("units", second))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default=",".join(GROUPS))
+    parser.add_argument("--target")
+    parser.add_argument("--test")
+    parser.add_argument("--keep", action="store_true", help="keep the copies of the checkout")
+    options = parser.parse_args()
+    groups = ["integration"] if options.target else ["sanity"] if options.test else options.only.split(",")
+    unknown = set(groups) - set(GROUPS)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+
+    LOG.mkdir(parents=True, exist_ok=True)
+    (CACHE / "trees").mkdir(exist_ok=True)
+    base = Path(tempfile.mkdtemp(dir=CACHE / "trees"))
+    report = Report()
+    started = time.monotonic()
+    try:
+        threads = [
+            threading.Thread(target=run_all, args=(todo, report, CACHE / f"lock-{lock}")) for lock, todo in lanes(groups, base, options.test)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if "integration" in groups:
+            with alone(Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"):
+                integration(report, base, options.target)
+    finally:
+        if not options.keep:
+            shutil.rmtree(base, ignore_errors=True)
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    print(f"{','.join(groups)}: {minutes} min {seconds} s, logs in {LOG.relative_to(TOP)}")
+    print(f"{report.passed} passed, {report.failed} failed", flush=True)
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
