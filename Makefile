@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units integration demo demo-clean bench clean
+.PHONY: help test lint sanity units integration demo demo-clean tree bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -27,6 +27,10 @@ demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another 
 
 demo-clean: ## undo the demo
 	@./demo/clean
+
+tree: ## once in a clone, before playbooks/*.yml is run from it: the link through which ansible.cfg finds the collection
+	@mkdir -p .build/tree/ansible_collections/coracle
+	@ln -sfn ../../../.. .build/tree/ansible_collections/coracle/launcher
 
 bench: ## time of 20 containers, beside podman's
 	@tests/bench/run

@@ -216,6 +216,6 @@ notes:
   - An option that is not given is not compared, and keeps the value that it has.
   - Needs root. Networks need the Python library C(pyroute2) on the managed host.
   - The launcher itself is brought to the host when it is needed, once for each version.
-  - When the start of a new container fails, its settings stay, as with O(state=present), and nothing of it is left running. The next run
-    with correct options goes on from there.
+  - When the first start of a new container fails, the message has the reason and the last lines of its output, and the container is removed
+    again. To look at what it left behind, create it with O(state=present) and start it in a second task.
 """

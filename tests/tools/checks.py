@@ -10,7 +10,9 @@ here also knows how many tests there must be.
 from __future__ import annotations
 
 import ast
+import functools
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,13 +28,13 @@ class Result(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One line of the report. `commands` run in `cwd` with the programs of `venv`; `count(log text, exit code)` is the verdict."""
+    """One line of the report. `commands` run in `cwd` with the programs of `venv`; `verdict(log text, exit code)` counts."""
 
     name: str
     cwd: Path
     venv: Path
     commands: list[list[str]]
-    count: Callable[[str, int], Result]
+    verdict: Callable[[str, int], Result]
     env: dict[str, str]
 
 
@@ -53,10 +55,10 @@ def lint(collection: Path, venv: Path, cache: Path) -> list[Check]:
     """The tools that read the collection. In this order: some leave files in the tree that others would take for the collection's."""
     tree = collection.parents[2]
     work = tree / "lint"
-    paths = {"ANSIBLE_COLLECTIONS_PATH": str(tree)}
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(tree)}
 
-    def check(name: str, *commands: list[str], count: Callable[[str, int], Result] = by_exit_code, cwd: Path = collection, **env: str) -> Check:
-        return Check(name, cwd, venv, list(commands), count, env)
+    def check(name: str, *commands: list[str], cwd: Path = collection, verdict: Callable[[str, int], Result] = by_exit_code) -> Check:
+        return Check(name, cwd, venv, list(commands), verdict, env)
 
     mypy = ["mypy", "--cache-dir", str(cache / "mypy"), "--config-file", f"{collection}/.mypy.ini"]
     build = ["ansible-galaxy", "collection", "build", "--force", "--output-path", str(work)]
@@ -66,12 +68,12 @@ def lint(collection: Path, venv: Path, cache: Path) -> list[Check]:
         check("ruff", ["ruff", "check", "--no-cache", "."]),
         check("yamllint", ["yamllint", "--strict", "."]),
         check("changelog", ["antsibull-changelog", "lint"]),
-        check("build-and-install", build, ["ansible-galaxy", "collection", "install", tarball, "-p", str(work / "installed")], HOME=str(tree)),
-        check("galaxy-importer", ["python", "-m", "galaxy_importer.main", tarball], cwd=work.parent, count=without_warning),
-        check("collection-docs", ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."], **paths),
-        check("mypy", [*mypy, "ansible_collections/coracle/launcher/plugins"], cwd=tree, MYPYPATH="."),
+        check("build-and-install", build, ["ansible-galaxy", "collection", "install", tarball, "-p", str(work / "installed")]),
+        check("galaxy-importer", ["python", "-m", "galaxy_importer.main", tarball], cwd=tree, verdict=without_warning),
+        check("collection-docs", ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."]),
+        check("mypy", [*mypy, "ansible_collections/coracle/launcher/plugins"], cwd=tree),
         check("mypy-tools", [*mypy, "."], cwd=collection / "tests" / "tools"),
-        check("ansible-lint", ["ansible-lint", "--offline", "--strict", "--profile", "production"], **paths),
+        check("ansible-lint", ["ansible-lint", "--offline", "--strict", "--profile", "production"]),
     ]
 
 
@@ -88,10 +90,10 @@ def version(collection: Path) -> str:
 def sanity(collection: Path, venv: Path, test: str | None) -> Check:
     command = ["ansible-test", "sanity", "--color", "no", *(["--test", test] if test else [])]
     name = venv.name.rpartition("-")[0].replace("core-", "sanity-")
-    return Check(name, collection, venv, [command], lambda text, code: count_sanity(text, code, 1 if test else SANITY_MINIMUM), {})
+    return Check(name, collection, venv, [command], functools.partial(count_sanity, 1 if test else SANITY_MINIMUM), {})
 
 
-def count_sanity(text: str, code: int, minimum: int) -> Result:
+def count_sanity(minimum: int, text: str, code: int) -> Result:
     """Counts test runs. An absent Python may be skipped, nothing else."""
     runs = len(re.findall(r"^Running sanity test ", text, re.MULTILINE))
     summary = re.search(r"The (\d+) sanity test\(s\) listed below", text)
@@ -116,27 +118,20 @@ def units(collection: Path, venv: Path) -> list[Check]:
     on_hosts = number_of_tests(unit / "plugins" / "modules") + number_of_tests(unit / "plugins" / "module_utils")
     found = []
     for python, minimum in (("3.11", everything), ("3.9", on_hosts)):
-        if python == "3.9" and not has_python(python):
+        if shutil.which(f"python{python}") is None:
             continue
         command = ["ansible-test", "units", "--color", "no", "--venv", "--python", python, "--num-workers", "2"]
-        found.append(Check(f"units-{python}", collection, venv, [command], lambda text, code, least=minimum: count_units(text, code, least), {}))
+        found.append(Check(f"units-{python}", collection, venv, [command], functools.partial(count_units, minimum), {}))
     return found
-
-
-def has_python(python: str) -> bool:
-    import shutil
-
-    return shutil.which(f"python{python}") is not None
 
 
 def number_of_tests(folder: Path) -> int:
     """Test functions below `folder`: each makes one test or more."""
     trees = [ast.parse(path.read_text()) for path in sorted(folder.rglob("test_*.py"))]
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return sum(isinstance(node, functions) and node.name.startswith("test_") for tree in trees for node in ast.walk(tree))
+    return sum(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for tree in trees for node in ast.walk(tree))
 
 
-def count_units(text: str, code: int, minimum: int) -> Result:
+def count_units(minimum: int, text: str, code: int) -> Result:
     """Adds up pytest's closing lines (one for each part of the tests). Skipped tests are told, and count as neither."""
     closing = re.findall(r"^=+ (.*\b(?:passed|failed|error|errors|skipped)\b.*) in [\d.]+s.*=+$", text, re.MULTILINE)
     words: dict[str, int] = {}
@@ -180,10 +175,10 @@ def ssh_target(collection: Path, venv: Path, target: str, port: int) -> Check:
 
 def _target(name: str, collection: Path, venv: Path, target: str, hosts: list[str]) -> Check:
     command = ["ansible-test", "integration", "--color", "no", "--allow-destructive", *hosts, target]
-    return Check(name, collection, venv, [command], lambda text, code: count_target(text, code, target), {})
+    return Check(name, collection, venv, [command], functools.partial(count_target, target), {})
 
 
-def count_target(text: str, code: int, target: str) -> Result:
+def count_target(target: str, text: str, code: int) -> Result:
     ran = re.findall(r"Running (\S+) integration test (?:role|script)", text)
     if code:
         return Result(0, 1, [])
@@ -195,6 +190,10 @@ def python_of(venv: Path) -> str:
 
 
 def snapshot(collection: Path, venv: Path, verb: str, file: Path) -> Check:
+    """The host before and after all targets. What stays is the launcher itself: installed once, used by every later run."""
     command = ["/usr/bin/python3", f"{collection}/tests/tools/snapshot.py", verb, str(file)]
-    name = "host-before" if verb == "save" else "host-as-before"
-    return Check(name, collection, venv, [command], by_exit_code, {})
+    if verb == "save":
+        return Check("host-before", collection, venv, [command], by_exit_code, {})
+    for kept in ("file /usr/local/lib/coracle", "file /usr/local/sbin/coracle"):
+        command += ["--ignore", kept]
+    return Check("host-as-before", collection, venv, [command], by_exit_code, {})

@@ -78,10 +78,6 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def environment(venv: Path) -> dict[str, str]:
-    return {**os.environ, "PATH": f"{venv}/bin:{os.environ['PATH']}"}
-
-
 def run(check: checks.Check, report: Report) -> None:
     """One check: its commands into its log, then its count. A command that fails ends it."""
     log = LOG / f"{check.name}.log"
@@ -91,14 +87,14 @@ def run(check: checks.Check, report: Report) -> None:
         for command in check.commands:
             output.write(f"$ {' '.join(command)}\n")
             output.flush()
-            env = {**environment(check.venv), **check.env}
+            env = {**os.environ, "PATH": f"{check.venv}/bin:{os.environ['PATH']}", **check.env}
             code = subprocess.run(
                 command, cwd=check.cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
             ).returncode
             if code:
                 break
     text = log.read_text(errors="replace")
-    report.add(check.name, check.count(text, code), time.monotonic() - started, log)
+    report.add(check.name, check.verdict(text, code), time.monotonic() - started, log)
 
 
 def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:

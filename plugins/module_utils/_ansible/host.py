@@ -65,7 +65,7 @@ def _pyroute2(host: dict[str, t.Any]) -> dict[str, str] | None:
     if host["pyroute2"]:
         return None
     python = host["python"]["executable"]
-    # Debian's package serves Debian's own interpreter, and no other.
-    if os.path.exists(_APT) and os.path.realpath(python).startswith("/usr/bin/"):
+    # Debian's package serves Debian's own interpreter, and neither a virtual environment nor one from elsewhere.
+    if os.path.exists(_APT) and sys.prefix == "/usr":
         return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"apt-get install {_DEBIAN_PACKAGE}", _DEBIAN_PACKAGE)
     return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"On the host: {python} -m pip install pyroute2")

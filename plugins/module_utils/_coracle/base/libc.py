@@ -42,8 +42,11 @@ RESOLVE_IN_ROOT = 0x10
 # <linux/mount.h>, <fcntl.h>
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1
 MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_NOSUID = 2
+MOUNT_ATTR_NODEV = 4
 
 # <linux/magic.h>
 CGROUP_SUPER_MAGIC = 0x27E0EB
@@ -58,6 +61,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
+PR_SET_TIMERSLACK = 29
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -86,6 +90,7 @@ _libc.unshare.argtypes = (ctypes.c_int,)
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 _libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+_libc.personality.argtypes = (ctypes.c_ulong,)
 _libc.capset.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
 _libc.capget.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
 _libc.fstatfs.argtypes = (ctypes.c_int, ctypes.c_void_p)
@@ -131,6 +136,11 @@ def setns(fd: int, nstype: int = 0) -> None:
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> int:
     """prctl(2)."""
     return _check(_libc.prctl(option, arg2, arg3, arg4, arg5), "prctl")
+
+
+def personality(persona: int) -> None:
+    """personality(2); 0 is PER_LINUX without any of the flags that setarch(8) sets."""
+    _check(_libc.personality(persona), "personality")
 
 
 def sethostname(name: str) -> None:
@@ -195,11 +205,11 @@ def open_tree_clone(path: str) -> int:
     return _check(_libc.syscall(_NR_OPEN_TREE, ctypes.c_int(AT_FDCWD), os.fsencode(path), flags), "open_tree", path)
 
 
-def mount_setattr(fd: int, set_flags: int) -> None:
-    """mount_setattr(2), Linux 5.12, on the mount that `fd` is the root of."""
+def mount_setattr(fd: int, set_flags: int, flags: int = 0) -> None:
+    """mount_setattr(2), Linux 5.12, on the mount that `fd` is the root of: adds MOUNT_ATTR_* to what it has. `flags`: AT_RECURSIVE or 0."""
     attr = (ctypes.c_uint64 * 4)(set_flags, 0, 0, 0)
-    _check(_libc.syscall(_NR_MOUNT_SETATTR, ctypes.c_int(fd), b"", ctypes.c_uint(AT_EMPTY_PATH), ctypes.byref(attr), ctypes.c_size_t(32)),
-           "mount_setattr")
+    _check(_libc.syscall(_NR_MOUNT_SETATTR, ctypes.c_int(fd), b"", ctypes.c_uint(AT_EMPTY_PATH | flags), ctypes.byref(attr),
+                         ctypes.c_size_t(32)), "mount_setattr")
 
 
 def close_range(first: int) -> None:

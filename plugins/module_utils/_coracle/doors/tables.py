@@ -62,6 +62,7 @@ def render(header: tuple[str, ...], rows: list[list[str]], colour: bool) -> str:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths)]
         if colour and len(cells) > 1:
             kind = "running" if cells[1].startswith("running") else "failed" if cells[1].startswith("exited") and cells[1] != "exited (0)" else ""
-            padded[1] = f"{_COLOURS[kind]}{padded[1]}{_END}" if kind else padded[1]
+            if kind:
+                padded[1] = f"{_COLOURS[kind]}{cells[1]}{_END}{padded[1][len(cells[1]):]}"
         lines.append("   ".join(padded).rstrip())
     return "\n".join(lines) + "\n" if lines else ""

@@ -67,8 +67,7 @@ def stop(values: dict, names: list[str]) -> int:
 
 def _converge(words, options):
     """What a task with the module `containers` would do."""
-    from ..work import fleet
-
+    from ..work import client, fleet
     from .command import say
 
     items = []
@@ -79,6 +78,8 @@ def _converge(words, options):
     wanted = fleet.read(items, purge=False)
     fleet.plan(wanted)
     fleet.apply(wanted)
+    if any(records.is_running(records.read_state(job.want.name)) for job in wanted.jobs):
+        client.adopt()  # one that runs already is as asked, but who waits for it may have been killed
     failed = [job for job in wanted.jobs if job.error is not None]
     for job in failed:
         say(f"coracle: {job.want.name}: {job.error}", 2)

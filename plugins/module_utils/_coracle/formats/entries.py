@@ -43,7 +43,8 @@ class Limits:
         for option, value, limit in (("max_bytes", size, self.max_bytes), ("max_entries", entries, self.max_entries),
                                      ("max_depth", depth, self.max_depth)):
             if value > limit:
-                raise ArchiveError(f"the archive needs {value} or more", option=option, value=limit, place=member and str(member),
+                where = f", at {member}" if member else ""
+                raise ArchiveError(f"the archive needs {value} or more{where}", option=option, value=limit,
                                    remedy=f"If you trust the archive, give {option} a larger value")
 
 
@@ -61,7 +62,7 @@ class Member:
 
     def error(self, problem: str, remedy: str | None = None) -> ArchiveError:
         """Return the exception to raise for this member."""
-        return ArchiveError(problem, place=str(self), remedy=remedy)
+        return ArchiveError(f"{self}: {problem}", remedy=remedy)
 
 
 class Entry:

@@ -29,10 +29,21 @@ def make_private() -> None:
 
 
 def bind_root(path: str) -> int:
-    """Make the directory `path` a mount point with nosuid and nodev; return an O_PATH descriptor of the new mount's root."""
+    """Make the directory `path` a mount point with nosuid and nodev, as all that is mounted below it; return an O_PATH descriptor of its root.
+
+    What the mount had before stays: a read-only or noexec file system does not become more than that inside.
+    """
     libc.mount(path, path, None, libc.MS_BIND | libc.MS_REC)
-    libc.mount(None, path, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
-    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        libc.mount_setattr(root, libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV, libc.AT_RECURSIVE)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        # Before Linux 5.12 only the top one; ST_* of statvfs(3) are MS_* up to noexec.
+        kept = os.fstatvfs(root).f_flag & (libc.MS_RDONLY | libc.MS_NOEXEC)
+        libc.mount(None, at(root), None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV | kept)
+    return root
 
 
 def overlay_root(target: str, lower: str, upper: str, work: str) -> int:
@@ -102,8 +113,20 @@ def mask(root: int, path: str, null: int) -> None:
 def host_null() -> int:
     """An O_PATH descriptor of the host's /dev/null, checked to be character device 1:3: a mask must hide, not open a door.
 
-    Opened in the container's own mount namespace (a bind from another one is EINVAL), before the pivot: never the image's.
+    Opened in the container's own mount namespace (a bind from another one is EINVAL), before the pivot: never the image's. Behind a
+    read-only mount, whose flags every mask made of it inherits: else root inside could chmod(2) the host's /dev/null.
     """
+    descriptor = _open_null()
+    try:
+        libc.mount(at(descriptor), at(descriptor), None, libc.MS_BIND)
+    finally:
+        os.close(descriptor)
+    bound = _open_null()
+    libc.mount(None, at(bound), None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NOEXEC)
+    return bound
+
+
+def _open_null():
     descriptor = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     info = os.fstat(descriptor)
     if not stat.S_ISCHR(info.st_mode) or info.st_rdev != os.makedev(1, 3):

@@ -36,29 +36,36 @@ DENIED = (
 
 CLONE_NEW = 0x7E020000  # every CLONE_NEW* flag of clone(2), <linux/sched.h>
 REFUSED_IOCTLS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into the terminal of whoever started the container
-REFUSED_FAMILIES = (38, 40)  # AF_ALG: the kernel's ciphers; AF_VSOCK: the hypervisor, not namespaced
+# AF_PACKET would forge ARP for the whole bridge; AF_ALG: the kernel's ciphers; AF_VSOCK: the hypervisor, not namespaced.
+REFUSED_FAMILIES = (17, 38, 40)
+# Of what CAP_NET_RAW allows only ping is left: a raw IPv4 socket for ICMP, with headers that the kernel writes. Raw ICMPv6 could announce
+# routers to the neighbours (CVE-2020-10749), IP_HDRINCL and the two *_TRANSPARENT options could use their addresses.
+REFUSED_IP_OPTIONS = (3, 19)  # IP_HDRINCL, IP_TRANSPARENT of SOL_IP
+REFUSED_IPV6_OPTIONS = (75, 36)  # IPV6_TRANSPARENT, IPV6_HDRINCL of SOL_IPV6
+_AF_INET, _AF_INET6, _SOCK_RAW, _SOCK_TYPE_MASK, _IPPROTO_ICMP, _SOL_IP, _SOL_IPV6 = 2, 10, 3, 0xF, 1, 0, 41
 HIGHEST_KNOWN = 469  # file_setattr, Linux 6.17: a later call has not been judged yet and "does not exist"
 
 
 class _Machine:
     """`column` in DENIED; `audit`: AUDIT_ARCH_* of <linux/audit.h>; the calls whose arguments count. All of them little endian, 64 bit."""
 
-    __slots__ = ("column", "audit", "clone", "clone3", "ioctl", "socket", "x32")
+    __slots__ = ("column", "audit", "clone", "clone3", "ioctl", "socket", "setsockopt", "x32")
 
-    def __init__(self, column, audit, clone, clone3, ioctl, socket, x32):
+    def __init__(self, column, audit, clone, clone3, ioctl, socket, setsockopt, x32):
         self.column = column
         self.audit = audit
         self.clone = clone
         self.clone3 = clone3
         self.ioctl = ioctl
         self.socket = socket
+        self.setsockopt = setsockopt
         self.x32 = x32
 
 
 # The flags are the first argument of clone(2) on both (they are the second only on s390).
 MACHINES = {
-    "x86_64": _Machine(1, 0xC000003E, clone=56, clone3=435, ioctl=16, socket=41, x32=True),
-    "aarch64": _Machine(2, 0xC00000B7, clone=220, clone3=435, ioctl=29, socket=198, x32=False),
+    "x86_64": _Machine(1, 0xC000003E, clone=56, clone3=435, ioctl=16, socket=41, setsockopt=54, x32=True),
+    "aarch64": _Machine(2, 0xC00000B7, clone=220, clone3=435, ioctl=29, socket=198, setsockopt=208, x32=False),
 }
 
 # <linux/seccomp.h>
@@ -69,7 +76,7 @@ _OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARGUMENTS = 0, 4, 16
 _X32_BIT = 0x40000000
 
 # <linux/bpf_common.h>
-_LD, _JEQ, _JGT, _JGE, _JSET, _RET = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+_LD, _JEQ, _JGT, _JGE, _JSET, _RET, _AND = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06, 0x54
 
 
 def program(machine: str | None = None) -> bytes | None:
@@ -96,10 +103,18 @@ def _instructions(machine):
         (_JGT, HIGHEST_KNOWN, "missing", ""),
         (_JEQ, machine.clone, "clone", ""),
         (_JEQ, machine.ioctl, "ioctl", ""),
-        (_JEQ, machine.socket, "socket", "allow"),
+        (_JEQ, machine.socket, "socket", ""),
+        (_JEQ, machine.setsockopt, "setsockopt", "allow"),
         "clone", (_LD, _argument(0), "", ""), (_JSET, CLONE_NEW, "refuse", "allow"),
         "ioctl", (_LD, _argument(1), "", ""), *_refuse(REFUSED_IOCTLS),
-        "socket", (_LD, _argument(0), "", ""), *_refuse(REFUSED_FAMILIES),
+        "socket", (_LD, _argument(0), "", ""),
+        *[(_JEQ, family, "refuse", "") for family in REFUSED_FAMILIES],
+        (_JEQ, _AF_INET, "inet", ""), (_JEQ, _AF_INET6, "inet6", "allow"),
+        "inet", (_LD, _argument(2), "", ""), (_JEQ, _IPPROTO_ICMP, "allow", ""),
+        "inet6", (_LD, _argument(1), "", ""), (_AND, _SOCK_TYPE_MASK, "", ""), (_JEQ, _SOCK_RAW, "refuse", "allow"),
+        "setsockopt", (_LD, _argument(1), "", ""), (_JEQ, _SOL_IP, "ip option", ""), (_JEQ, _SOL_IPV6, "ipv6 option", "allow"),
+        "ip option", (_LD, _argument(2), "", ""), *_refuse(REFUSED_IP_OPTIONS),
+        "ipv6 option", (_LD, _argument(2), "", ""), *_refuse(REFUSED_IPV6_OPTIONS),
         "allow", (_RET, _ALLOW, "", ""),
         "refuse", (_RET, _ERRNO | errno.EPERM, "", ""),
         "missing", (_RET, _ERRNO | errno.ENOSYS, "", ""),

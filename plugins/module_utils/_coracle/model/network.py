@@ -202,7 +202,8 @@ def check_mac(value, option: str) -> str:
     if len(parts) != 6 or any(len(part) != 2 or any(c not in "0123456789abcdef" for c in part) for part in parts):
         raise LauncherError("is not a MAC address", option=option, value=value, remedy=remedy)
     if int(parts[0], 16) & 1 or all(part == "00" for part in parts):
-        raise LauncherError("is not the MAC address of one machine", option=option, value=value, remedy="Let its first byte be even, such as 02")
+        raise LauncherError("is not the MAC address of one machine", option=option, value=value,
+                            remedy="Let its first byte be even, such as 02")
     return ":".join(parts)
 
 
@@ -234,7 +235,7 @@ def _check_together(found: list[Nic]) -> None:
 
 def _once(seen: dict[str, str], key: str, option: str, value: str) -> None:
     if key in seen:
-        also = f" in {seen[key]}" if seen[key] != option else ""
-        raise LauncherError(f"is there twice{', also' + also if also else ''}", option=option, value=value, remedy="Remove one")
+        place = f", also in {seen[key]}" if seen[key] != option else ""
+        raise LauncherError(f"is there twice{place}", option=option, value=value, remedy="Remove one")
     seen[key] = option
 

@@ -29,10 +29,11 @@ def start(items: list[tuple[str, str]], grace: float, host_interfaces: dict[str,
     A failed one is clean again: no cgroup, no veth, no namespace. Its Outcome has `problem` and the last lines of its log.
     """
     interfaces = host_interfaces or {}
+    begun = logs.timestamp().decode()
     outcomes = _ask([Request("start", name, path, grace, interfaces.get(name, ())) for name, path in items])
     for name, path in items:
         if not outcomes[name].ok:
-            outcomes[name].log_tail = logs.tail(path, _TAIL)
+            outcomes[name].log_tail = logs.tail(path, _TAIL, begun)
     return outcomes
 
 
@@ -53,6 +54,12 @@ def is_there() -> bool:
     except OSError:
         return False
     return True
+
+
+def adopt() -> None:
+    """Start a supervisor if there is none: it adopts the containers that a killed one has left running."""
+    if not is_there():
+        _launch()
 
 
 def _ask(requests):

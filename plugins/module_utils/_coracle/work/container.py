@@ -14,6 +14,7 @@ import stat
 from ..base import files
 from ..base.errors import LauncherError
 from ..kernel.net import links
+from ..model import settings
 from ..model import spec as specs
 from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
 from ..model.spec import Want
@@ -72,12 +73,13 @@ def check(want: Want, have: Have, host: Host) -> None:
                             option="command", remedy="Give command, or process and args")
     if _limits(want.spec):
         host.cgroup(want.name).check(_limits(want.spec))
-    if want.spec.get("networks") and have.networks is None:
-        network.validate(want.spec["networks"])
     if want.state == specs.STARTED and not have.running:
         host.layout()
         if spec.get("networks"):
             links.require()
+            network.container_plan(want.name, spec["networks"], network.container_have(want.name, want.name, spec["networks"]))
+    elif want.spec.get("networks") and have.networks is None:
+        network.validate(want.spec["networks"])
 
 
 def _check_path(want):
@@ -147,6 +149,9 @@ def plan(want: Want, have: Have) -> list[Change]:
     goes_on = have.running and want.state != specs.STOPPED
     found = specs.changes(want.spec, have.spec, goes_on)
     if goes_on:
+        for change in found:
+            if change.option == "networks" and change.after and specs.lacks_namespace(have.started):
+                change.action = RESTART
         found += _drift(want, have, found)
         found = _in_order(found)
         if not (want.restart or want.recreate):
@@ -165,7 +170,7 @@ def _drift(want, have, found):
             if have.kept[option] != have.limits[option]:
                 drifted.append(Change(option, have.limits[option], value, LIVE, "the kernel has another value than the settings"))
         elif option in specs.pending(have.spec, have.started):
-            cost = specs.cost(option)
+            cost = RESTART if option == "networks" else specs.cost(option)
             drifted.append(Change(option, have.started.get(option), value, cost, "the container runs with the value that it was started with"))
     if have.networks is not None and "networks" not in known:
         drifted += [Change(change.option, change.before, change.after, LIVE, change.why or "the kernel has another value than the settings")
@@ -215,9 +220,10 @@ def _state_changes(want, have):
 
 
 class Job:
-    """One container on its way. `error`: what made it fail, None so far; `interfaces`: host ends of its veth pairs, once attached."""
+    """One container on its way. `error`: what made it fail, None so far; `interfaces`: host ends of its veth pairs, once attached;
+    `gone`: nothing of it is on the host any more."""
 
-    __slots__ = ("want", "have", "changes", "error", "interfaces", "done")
+    __slots__ = ("want", "have", "changes", "error", "interfaces", "gone")
 
     def __init__(self, want: Want, have: Have):
         self.want = want
@@ -225,11 +231,16 @@ class Job:
         self.changes = []
         self.error = None
         self.interfaces = []
-        self.done = False
+        self.gone = False
 
     def has(self, *actions: str) -> bool:
         """True when a change has one of these actions."""
         return any(change.action in actions for change in self.changes)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the container does not exist before."""
+        return self.has(CREATE)
 
     @property
     def stops(self) -> bool:
@@ -252,6 +263,12 @@ def bring_image(job: Job) -> None:
         images.ensure_image(job.want.archive, job.want.spec["image"], option="image")
         if not job.want.checked:  # named by its path alone: next time it need not be read
             images.remember(job.want.archive, job.want.spec["image"])
+
+
+def asked_end(want: Want) -> tuple[int | None, int | None]:
+    """(number of the signal, seconds until SIGKILL) that the task itself asks for; None: as the container's settings say."""
+    signal = want.spec.get("stop_signal")
+    return None if signal is None else settings.signal_number(signal), want.spec.get("stop_timeout")
 
 
 def write(job: Job, host: Host) -> None:
@@ -301,13 +318,25 @@ def is_supervised(job: Job) -> bool:
 
 
 def failed_start(job: Job, problem: str, log_tail: list[str]) -> LauncherError:
-    """Take back what was attached for a start that failed; return the error that says why, and what the container said last."""
-    spec = spec_after(job.want, job.have)
-    if spec.get("networks"):
-        network.detach(job.want.name, _host_interfaces(job.want.name, spec))
-        network.remove_unused_bridges(_bridges(spec))
+    """Return the error that says why a start failed, and what the container said last."""
     said = " Its last output: " + " | ".join(log_tail) if log_tail else ""
     return LauncherError(f"the container {job.want.name} did not start: {problem}.{said}".rstrip("."))
+
+
+def take_back(job: Job) -> None:
+    """After a failure: remove what was attached for a start, and all of a container that did not exist before."""
+    want = job.want
+    if job.starts:
+        spec = spec_after(want, job.have)
+        if spec.get("networks"):
+            network.detach(want.name, _host_interfaces(want.name, spec))
+            network.remove_unused_bridges(_bridges(spec))
+    if job.creates:
+        _remove_files(want, spec_after(want, job.have))
+        if not inspect.is_own(want.path, want.name):
+            files.remove_tree(f"{want.path}/settings")
+        records.forget(want.name)
+        job.changes, job.gone = [], True
 
 
 def remove(job: Job, host: Host) -> None:
@@ -321,18 +350,19 @@ def remove(job: Job, host: Host) -> None:
     if group.exists():
         group.kill()
         group.remove()
-    _remove_files(want, have)
+    _remove_files(want, have.spec or {})
     records.forget(want.name)
     network.remove_unused_bridges(bridges)
+    job.gone = True
 
 
-def _remove_files(want, have):
+def _remove_files(want, spec):
     if inspect.is_own(want.path, want.name):
         files.remove_tree(want.path)
         return
     for entry in inspect.OURS:
         files.remove_tree(f"{want.path}/{entry}")
-    if "image" in (have.spec or {}) and not _has_files(f"{want.path}/chroot"):
+    if "image" in spec and not _has_files(f"{want.path}/chroot"):
         files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
 
 

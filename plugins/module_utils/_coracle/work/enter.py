@@ -9,12 +9,10 @@ import os
 
 import _signal
 
-from ..base import libc, places
+from ..base import libc
 from ..base.errors import HOST_FAILED, LauncherError
-from ..kernel import caps, procs, seccomp
-from ..kernel.cgroup import detect
+from ..kernel import procs
 from . import foreground, inside, records, relay, start
-from .limits import Cgroup
 
 
 def execute(name: str, command: list[str], *, user: str | None = None, cwd: str | None = None, env: dict[str, str] | None = None,
@@ -39,7 +37,7 @@ def execute(name: str, command: list[str], *, user: str | None = None, cwd: str 
     else:
         entry.stdio = pipes.child
     libc.setns(pidfd, libc.CLONE_NEWPID)  # of our children: the next fork is born inside
-    spawned = start.fork_into(entry, Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}"), lambda _pid, _started: None)
+    spawned = start.fork_into(entry, start.cgroup_of(name), lambda _pid, _started: None)
     try:
         foreground.connect(spawned.pidfd, screen, pipes, forward=(_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT), stdin=stdin)
     finally:
@@ -64,7 +62,6 @@ def _entry(spec, command, user, cwd, env, pidfd):
         entry.user, _colon, group = user.partition(":")
         entry.group = group or None
     entry.cwd = cwd or spec.get("working_dir", "/")
-    entry.filter = seccomp.program()
-    entry.capabilities = caps.mask(caps.DEFAULT_ROOT)
+    start.confine(entry, spec)
     entry.die_with_parent = True
     return entry

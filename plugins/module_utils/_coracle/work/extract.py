@@ -51,7 +51,7 @@ def extract(entries: Iterable[Entry], root: int, manifest: t.TextIO) -> dict[str
 
 def _with_member(entry: Entry, error: OSError) -> LauncherError:
     if error.errno in _DISK:
-        return LauncherError(f"cannot be written: {error.strerror}", place=str(entry.member))
+        return LauncherError(f"{entry.member}: cannot be written: {error.strerror}")
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return entry.member.error("its path goes through a symbolic link or something else that is no directory")
     return entry.member.error(f"cannot be made: {error.strerror}")

@@ -145,7 +145,10 @@ def apply(fleet: Fleet) -> None:
         _each(kept, lambda job: container.write(job, fleet.host))
         _each([job for job in kept if container.is_supervised(job)], _refresh)
         _start(kept)
-    if _with_state(jobs, specs.ABSENT):
+        for job in kept:
+            if job.error is not None:
+                _take_back(job)
+    if any(job.gone for job in jobs):
         _tidy()
 
 
@@ -173,13 +176,34 @@ def _each(jobs, step):
 
 def _stop(jobs):
     stopping = [job for job in jobs if job.stops and job.error is None]
-    if not stopping:
-        return
-    outcomes = client.stop([(job.want.name, None, None) for job in stopping])
-    for job in stopping:
-        outcome = outcomes[job.want.name]
+    outcomes = _ask(stopping, lambda: client.stop([(job.want.name, *container.asked_end(job.want)) for job in stopping]))
+    for job, outcome in outcomes:
         if not outcome.ok:
             job.error = LauncherError(f"the container {job.want.name} could not be stopped: {outcome.problem}")
+
+
+def _start(jobs):
+    starting = [job for job in jobs if job.starts and job.error is None]
+    items = [(job.want.name, job.want.path) for job in starting]
+    # One answer for all: who asks for less grace than the longest waits for it anyway.
+    grace = max((job.want.start_grace for job in starting), default=0.0)
+    outcomes = _ask(starting, lambda: client.start(items, grace, {job.want.name: job.interfaces for job in starting}))
+    for job, outcome in outcomes:
+        if not outcome.ok:
+            job.error = container.failed_start(job, outcome.problem, outcome.log_tail)
+
+
+def _ask(jobs, request):
+    """Return [(job, outcome)] of one request for all jobs; when the supervisor cannot be asked, none, and each has failed."""
+    if not jobs:
+        return []
+    try:
+        outcomes = request()
+    except LauncherError as error:
+        for job in jobs:
+            job.error = error
+        return []
+    return [(job, outcomes[job.want.name]) for job in jobs]
 
 
 def _refresh(job):
@@ -188,21 +212,11 @@ def _refresh(job):
         raise LauncherError(f"the supervisor could not take the new settings of {job.want.name}: {outcome.problem}")
 
 
-def _start(jobs):
-    starting = [job for job in jobs if job.starts and job.error is None]
-    if not starting:
-        return
-    # One answer for all: who asks for less grace than the longest waits for it anyway.
-    outcomes = client.start([(job.want.name, job.want.path) for job in starting], max(job.want.start_grace for job in starting),
-                            {job.want.name: job.interfaces for job in starting})
-    for job in starting:
-        outcome = outcomes[job.want.name]
-        if not outcome.ok:
-            _each([job], lambda job, outcome=outcome: _fail(job, outcome))
-
-
-def _fail(job, outcome):
-    raise container.failed_start(job, outcome.problem, outcome.log_tail)
+def _take_back(job):
+    try:
+        container.take_back(job)
+    except (LauncherError, OSError) as error:
+        job.error.problem += f"; and not all could be removed again: {error}"
 
 
 def look_again(fleet: Fleet) -> None:
@@ -224,7 +238,7 @@ def _locked(jobs):
 
 
 def _remove_if_gone(job, lock):
-    if job.want.state == specs.ABSENT and job.error is None:
+    if job.gone:
         lock.remove()
 
 

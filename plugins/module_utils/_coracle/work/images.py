@@ -100,9 +100,11 @@ def find(digest: str) -> Image | None:
     home = _home(digest)
     try:
         values = json.loads(files.read_limited(f"{home}/image", _INFO_LIMIT))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
-    return Image(digest, f"{home}/{_TREE}", values) if os.path.isdir(f"{home}/{_TREE}") else None
+    if not isinstance(values, dict) or set(values) != set(Image._STORED) or not os.path.isdir(f"{home}/{_TREE}"):
+        return None
+    return Image(digest, f"{home}/{_TREE}", values)
 
 
 def image_tree(digest: str) -> str:
@@ -155,10 +157,11 @@ def known(src_path: str) -> str | None:
     """Return the digest of an archive that was read before and has not changed since, without reading it; else None."""
     try:
         stamp = json.loads(files.read_limited(f"{places.IMAGES}/.stamps/{_stamp_name(src_path)}", _INFO_LIMIT))
-        same = stamp.pop("digest"), stamp == _identity(src_path, os.stat(src_path))
-    except (OSError, ValueError, KeyError):
+        identity = _identity(src_path, os.stat(src_path))
+    except (OSError, ValueError):
         return None
-    return same[0] if same[1] and is_digest(same[0]) else None
+    digest = stamp.get("digest") if isinstance(stamp, dict) else None
+    return digest if isinstance(digest, str) and is_digest(digest) and stamp == dict(identity, digest=digest) else None
 
 
 def digest_of(src_path: str, option: str = "src") -> str:

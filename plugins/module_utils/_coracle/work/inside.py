@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import resource
+import select
 import stat
 import sys
 
@@ -130,7 +131,7 @@ def _become(entry, report):
     _reset_process_state()
     _announce(entry, f"Dropping privileges to {uid}:{gid}\n")
     with _Step("privileges"):
-        _drop_privileges(entry, uid, gid)
+        _drop_privileges(entry, uid, gid, report)
     _announce(entry, "Starting " + " ".join(os.fsdecode(word) for word in entry.argv) + "\n")
     env = dict(entry.env)
     env.setdefault(b"HOME", os.fsencode(home))
@@ -172,7 +173,9 @@ def _join(entry):
 
 
 def _neutral_scheduling():
-    """What a container would otherwise inherit from whoever started the supervisor: nice, policy, affinity, limits, OOM score."""
+    """What a container would otherwise inherit from whoever started the supervisor: nice, policy, affinity, limits, OOM score, ASLR off."""
+    libc.personality(0)
+    libc.prctl(libc.PR_SET_TIMERSLACK, 50000)  # nanoseconds, the kernel's default
     os.setpriority(os.PRIO_PROCESS, 0, 0)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     try:
@@ -261,7 +264,7 @@ def _announce(entry, message):
             data = data[os.write(1, data):]
 
 
-def _drop_privileges(entry, uid, gid):
+def _drop_privileges(entry, uid, gid, report):
     kept = entry.capabilities if uid == 0 else 0
     caps.limit_bounding(kept)
     os.setgroups([])
@@ -270,9 +273,19 @@ def _drop_privileges(entry, uid, gid):
     if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups():
         raise OSError(errno.EPERM, "the kernel did not change the user")
     caps.apply(kept)
+    libc.prctl(libc.PR_SET_DUMPABLE, 0)  # the change of credentials has set it to fs.suid_dumpable
     if entry.die_with_parent:
         libc.prctl(libc.PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setresuid, which clears it
+        _leave_without_parent(report)
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _leave_without_parent(report):
+    """A parent that died before PR_SET_PDEATHSIG sends no signal, and getppid(2) is 0 in a new pid namespace: the pipe tells."""
+    pipe = select.poll()
+    pipe.register(report, 0)
+    if pipe.poll(0):  # POLLERR: nobody can read it any more
+        os._exit(HOST_FAILED)
 
 
 def _execute(entry, env, report):

@@ -75,19 +75,17 @@ class Cgroup:
     def remove(self) -> None:
         """rmdir it and all below in every hierarchy, then the parent `coracle` when that was its last child. Kills nothing.
 
-        Waits about a second for processes that are just ending. LauncherError names those that are inside.
+        Waits about half a second for processes that are just ending. LauncherError names those that are inside.
         """
         left = self._directories() if self.path else []
-        wait = 0.001
-        for _attempt in range(11):
+        for wait in (0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256):
+            time.sleep(wait)
             try:
                 left = [directory for directory in left if not tree.remove_once(directory)]
             except OSError as error:
                 raise _refused(error, f"cannot remove the cgroup {self.path}", remedy=_remedy(error)) from error
             if not left:
                 break
-            time.sleep(wait)
-            wait *= 2
         else:
             inside = self.processes()
             raise LauncherError(f"cgroup {self.path} is busy ({left[0]}): holds " + (tree.named(inside) or "a process that has not ended yet"),

@@ -144,10 +144,10 @@ def timestamp() -> bytes:
 
 
 def read_forever(control: int, ended: int, fifo_directory: str) -> None:
-    """The log reader: take orders from `control`, write a name to `ended` when a container's output has ended. Returns when the
-    supervisor is gone and what lay in the pipes is written.
+    """The log reader: take orders from `control`, report to `ended`. Returns when the supervisor is gone and what lay in the pipes is written.
 
-    Orders, one a line, fields divided by tabs: `add NAME LIMIT LOG-DIRECTORY`, `limit NAME LIMIT`.
+    Orders, one a line, fields divided by tabs: `add NAME LIMIT LOG-DIRECTORY`, `limit NAME LIMIT`. Reports, one a line: `+NAME` its
+    pipes are open (until then somebody else must hold them, or what a short life wrote is lost), `-NAME` its output has ended.
     """
     _Reader(control, ended, fifo_directory).run()
 
@@ -204,10 +204,11 @@ class _Reader:
             self.streams[fd] = _Stream(container, stream, fd, sink)
             sink.open_streams += 1
             self.epoll.register(fd, select.EPOLLIN)
+        self._tell(f"+{container}")
         if sink.open_streams:
             self.sinks[container] = sink
         else:
-            self._tell(container)
+            self._tell(f"-{container}")
 
     def _turn(self, stream):
         if not stream.turn():
@@ -234,11 +235,11 @@ class _Reader:
             stream.sink.close()
             if self.sinks.get(stream.container) is stream.sink:
                 del self.sinks[stream.container]
-            self._tell(stream.container)
+            self._tell(f"-{stream.container}")
 
-    def _tell(self, container):
+    def _tell(self, report):
         try:
-            os.write(self.ended, container.encode() + b"\n")
+            os.write(self.ended, report.encode() + b"\n")
         except OSError:
             pass  # the supervisor is gone; its successor asks a reader of its own
 
@@ -253,9 +254,13 @@ class _Reader:
             stream.flush()
 
 
-def tail(path: str, lines: int) -> list[str]:
-    """The last `lines` of the output of the container at `path`, stdout and stderr as they came, safe to show on a terminal."""
-    return [text.printable(message) for _stamp, _stream, message in records(path)[-lines:]] if lines > 0 else []
+def tail(path: str, lines: int, since: str = "") -> list[str]:
+    """The last `lines` of the output of the container at `path`, stdout and stderr as they came, safe to show on a terminal.
+
+    `since`: only what came at this time (as timestamp() writes it) or later.
+    """
+    found = [text.printable(message) for stamp, _stream, message in records(path) if stamp >= since]
+    return found[-lines:] if lines > 0 else []
 
 
 def records(path: str, limit: int = 32 << 20) -> list[tuple[str, str, bytes]]:

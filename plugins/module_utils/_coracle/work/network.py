@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -15,7 +16,6 @@ from ..kernel.net import netlink, netns, read
 from ..model import network as model
 from ..model.change import Change
 from . import nics, wire
-from .wire import remove_unused_bridges as _remove_unused_bridges
 
 _GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links some ten milliseconds after its last user
 
@@ -52,10 +52,10 @@ def container_have(netns_name: str, container: str, networks: list[dict]) -> nic
     """Read what the host has of a container's interfaces; a namespace that does not exist has none. LauncherError as validate()."""
     wanted = _checked(container, networks)
     if not netns.exists(netns_name):
-        return nics.observe(container, wanted, None)
+        return nics.observe(wanted, None, container)
     namespace = netns.open_namespace(netns.path(netns_name))
     try:
-        return nics.observe(container, wanted, namespace)
+        return nics.observe(wanted, namespace, container)
     finally:
         os.close(namespace)
 
@@ -96,16 +96,15 @@ def _wire(container: str, wanted: list[model.Nic], have: nics.Have) -> None:
 def detach(container: str, host_interfaces: list[str], wait: bool = True) -> None:
     """Remove the container's namespace, and with it its interfaces; with `wait` return when they are gone, else see is_detached().
 
-    Its processes must have ended. What the kernel has not removed after 3 seconds (somebody holds the namespace open) is removed
-    by name when it carries our mark. Twice is fine. OSError.
+    Its processes must have ended. What the kernel has not removed after 3 seconds, since somebody holds the namespace open, is
+    removed by name. Only interfaces with the container's mark are waited for and removed. Twice is fine. OSError.
     """
+    leaving = _of_container(container, host_interfaces) if wait else []
     netns.delete(container)
-    if not wait:
-        return
     pause, deadline = 0.001, time.monotonic() + _GONE_WITHIN
-    while not is_detached(host_interfaces):
+    while not is_detached(leaving):
         if time.monotonic() > deadline:
-            remove_host_ends(container, host_interfaces)
+            remove_host_ends(container, leaving)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
@@ -125,12 +124,20 @@ def is_detached(host_interfaces: list[str]) -> bool:
 def remove_host_ends(container: str, host_interfaces: list[str]) -> None:
     """Remove those of these interfaces that carry the mark of the container. OSError."""
     with netlink.Socket() as route:
-        for name in host_interfaces:
-            found = read.link(route, name)
-            if found is not None and found.alias.startswith(f"{model.MARK}:{container}:"):
-                route.change(netlink.RTM_DELLINK, netlink.link_message(index=found.index))
+        for name in _of_container(container, host_interfaces):
+            try:
+                route.change(netlink.RTM_DELLINK, netlink.link_message(name=name))
+            except OSError as error:
+                if error.errno != errno.ENODEV:  # the kernel was faster
+                    raise
+
+
+def _of_container(container: str, host_interfaces: list[str]) -> list[str]:
+    with netlink.Socket() as route:
+        found = [read.link(route, name) for name in host_interfaces]
+    return [link.name for link in found if link is not None and link.alias.startswith(f"{model.MARK}:{container}:")]
 
 
 def remove_unused_bridges(names: list[str]) -> list[str]:
     """Remove those of the bridges that we made and that have no port left. Returns the names of the removed ones. OSError."""
-    return _remove_unused_bridges(names)
+    return wire.remove_unused_bridges(names)

@@ -86,21 +86,33 @@ def look_inside(namespace: int | None) -> Inside:
         return Inside(read.links(route), read.addresses(route), read.default_routes(route))
 
 
-def observe(label: str, wanted: list[model.Nic], namespace: int | None) -> Have:
-    """Read what there is of the interfaces `wanted`, and which others of ours the namespace of `label` has."""
+def observe(wanted: list[model.Nic], namespace: int | None, label: str | None = None) -> Have:
+    """Read what there is of the interfaces `wanted`; with a `label` also which others of that container the namespace has. OSError."""
     have = Have(look_inside(namespace))
     with netlink.Socket() as host:
         for nic in wanted:
             if nic.bridge not in have.bridges:
                 have.bridges[nic.bridge] = read.link(host, nic.bridge)
             have.seen[nic.interface_name] = _see(host, nic, have.inside.links.get(nic.interface_name))
-        for inner in have.inside.links.values():
-            if inner.name in have.seen or inner.kind != "veth":
-                continue
-            outer = read.link(host, index=inner.peer)
-            if outer is not None and is_pair(outer, inner) and outer.alias.startswith(f"{model.MARK}:{label}:"):
-                have.extra[inner.name] = outer
+        if label is not None:
+            have.extra = _extra(host, have, label)
     return have
+
+
+def _extra(host: netlink.Socket, have: Have, label: str) -> dict[str, read.Link]:
+    found = {}
+    for inner in have.inside.links.values():
+        if inner.name in have.seen or inner.kind != "veth" or _is_stale(inner, have):
+            continue
+        outer = read.link(host, index=inner.peer)
+        if outer is not None and is_pair(outer, inner) and outer.alias.startswith(f"{model.MARK}:{label}:"):
+            found[inner.name] = outer
+    return found
+
+
+def _is_stale(inner: read.Link, have: Have) -> bool:
+    """True for an interface that goes with a host end that is in the way."""
+    return any(is_pair(outer, inner) for seen in have.seen.values() for outer in seen.stale)
 
 
 def _see(host: netlink.Socket, nic: model.Nic, inner: read.Link | None) -> Seen:
@@ -128,6 +140,8 @@ def refuse(wanted: list[model.Nic], have: Have) -> None:
         refuse_bridge(nic.bridge, have.bridges[nic.bridge], f"{nic.where}bridge")
         _refuse_foreign_ends(nic, have.seen[nic.interface_name])
         _refuse_neighbours(nic, wanted, have)
+        if nic.addresses is None:
+            _refuse_for_present_addresses(nic, addresses_of(nic, have))
 
 
 def refuse_bridge(name: str, found: read.Link | None, option: str) -> None:
@@ -155,7 +169,7 @@ def _refuse_foreign_ends(nic: model.Nic, seen: Seen) -> None:
 def _refuse_neighbours(nic: model.Nic, wanted: list[model.Nic], have: Have) -> None:
     """What interfaces of the same namespace that nobody asks about have, and this one therefore cannot."""
     known = {one.interface_name for one in wanted} | set(have.extra)
-    others = {link.index: link.name for link in have.inside.links.values() if link.name not in known}
+    others = {link.index: link.name for link in have.inside.links.values() if link.name not in known and not _is_stale(link, have)}
     for index, name in others.items():
         taken = {address.partition("/")[0] for address in have.inside.addresses.get(index, [])}
         for word in nic.addresses or []:
@@ -168,8 +182,14 @@ def _refuse_neighbours(nic: model.Nic, wanted: list[model.Nic], have: Have) -> N
         if index in others and is_same_family(gateway, nic.gateway):
             raise LauncherError(f"is a second default gateway; {others[index]} has {gateway} already", option=f"{nic.where}gateway",
                                 value=nic.gateway, remedy="Give a gateway for one interface only")
-    if nic.addresses is None:
-        model.check_gateway_network(nic.gateway, addresses_of(nic, have), f"{nic.where}gateway")
+
+
+def _refuse_for_present_addresses(nic: model.Nic, addresses: list[str]) -> None:
+    """What does not go together with the addresses that the interface has and keeps."""
+    if nic.gateway is not None:
+        model.check_gateway_network(nic.gateway, addresses, f"{nic.where}gateway")
+    if nic.mtu is not None:
+        model.check_mtu(nic.mtu, addresses, f"{nic.where}mtu")
 
 
 # --- what differs

@@ -91,9 +91,17 @@ def prepare(name: str, path: str, spec: dict) -> inside.Entry:
     entry.user, entry.group = spec.get("user", "0"), spec.get("group")
     entry.cwd = spec.get("working_dir", "/")
     entry.hostname = spec.get("hostname", name)
-    entry.filter = seccomp.program()
-    entry.capabilities = caps.mask(caps.DEFAULT_ROOT)
+    confine(entry, spec)
     return entry
+
+
+def confine(entry: inside.Entry, spec: dict) -> None:
+    """Set the system call filter, and the capabilities that uid 0 keeps."""
+    entry.filter = seccomp.program()
+    kept = caps.DEFAULT_ROOT
+    if spec.get("networks") and entry.filter is not None:
+        kept += caps.PING
+    entry.capabilities = caps.mask(kept)
 
 
 def environment(spec: dict) -> dict[bytes, bytes]:
@@ -103,9 +111,14 @@ def environment(spec: dict) -> dict[bytes, bytes]:
     return env
 
 
-def make_cgroup(name: str, spec: dict) -> Cgroup:
+def cgroup_of(name: str, layout: detect.Layout | None = None) -> Cgroup:
+    """The cgroup coracle/NAME. `layout`: of this host, None to find out. LauncherError when no cgroup is mounted."""
+    return Cgroup(layout or detect.find(), f"{places.CGROUP_PARENT}/{name}")
+
+
+def make_cgroup(name: str, spec: dict, layout: detect.Layout | None = None) -> Cgroup:
     """Create coracle/NAME in every hierarchy and set the limits of `spec`; on an error it is removed again."""
-    group = Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}")
+    group = cgroup_of(name, layout)
     if group.exists():
         # Left by a launcher that was killed. Its init is gone (the caller has checked), so whoever is still inside is ours.
         group.kill()
@@ -121,9 +134,10 @@ def make_cgroup(name: str, spec: dict) -> Cgroup:
 
 def open_netns(name: str) -> int:
     """The descriptor of the container's named network namespace; made when no network was attached before. LauncherError: not ours."""
+    is_new = not netns.exists(name)
     netns.create(name)
     descriptor = netns.open_namespace(netns.path(name))
-    if not _is_ours(descriptor):
+    if not is_new and not _is_ours(descriptor):
         os.close(descriptor)
         raise LauncherError("a network namespace of this name exists already and is not ours", option="name", value=name,
                             remedy="Choose another name, or remove that one: ip netns delete")
@@ -228,7 +242,7 @@ def explain(failure: Failure, spec: dict) -> LauncherError:
 def clean(name: str, group: Cgroup | None) -> None:
     """Remove what a start made and an ended container does not need: cgroup, named network namespace (its veth pair goes with it)."""
     if group is None:
-        group = Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{name}")
+        group = cgroup_of(name)
     if group.exists():
         if group.processes():
             group.kill()

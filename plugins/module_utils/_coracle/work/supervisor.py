@@ -40,7 +40,7 @@ class _Container:
     """One container that runs, starts or ends under this supervisor."""
 
     __slots__ = ("name", "path", "spec", "state", "pidfd", "group", "report", "said", "phase", "problem", "grace", "starters", "stoppers",
-                 "child", "status", "log_open", "timer", "next_starts", "stop_asked")
+                 "child", "status", "log_open", "timer", "next_starts", "output")
 
     def __init__(self, name, path, spec):
         self.name, self.path, self.spec = name, path, spec
@@ -48,7 +48,13 @@ class _Container:
         self.pidfd, self.report, self.group, self.said = -1, -1, None, b""
         self.phase, self.problem, self.grace = _STARTING, "", 0.0
         self.starters, self.stoppers, self.next_starts = [], [], []
-        self.child, self.status, self.log_open, self.timer, self.stop_asked = True, None, False, None, False
+        self.child, self.status, self.log_open, self.timer, self.output = True, None, False, None, []
+
+
+    def release_output(self) -> None:
+        """Leave its output to the container and the log reader."""
+        while self.output:
+            os.close(self.output.pop())
 
 
 class Supervisor:
@@ -64,6 +70,7 @@ class Supervisor:
         self.listener = None
         self.log = _LogReader(self)
         self.successor = None
+        self.layout = None  # of the cgroups; found once, the mounts of a host do not move
 
     # --- life of the supervisor
 
@@ -113,7 +120,8 @@ class Supervisor:
     def _leave_callers_cgroup(self):
         # Else we, and with us the supervision, would end with the session that happened to make the first request.
         try:
-            group = Cgroup(detect.find(), places.SUPERVISOR_CGROUP)
+            self.layout = detect.find()
+            group = Cgroup(self.layout, places.SUPERVISOR_CGROUP)
             group.create()
             group.attach(os.getpid())
         except (LauncherError, OSError) as error:
@@ -166,7 +174,7 @@ class Supervisor:
 
     def _remove_own_cgroup(self):
         try:
-            layout = detect.find()
+            layout = self.layout or detect.find()
             Cgroup(layout, "").attach(os.getpid())
             Cgroup(layout, places.SUPERVISOR_CGROUP).remove()
         except (LauncherError, OSError) as error:
@@ -255,6 +263,7 @@ class Supervisor:
         try:
             spawned = self._spawn(container, opened)
         except BaseException:
+            container.release_output()
             start.clean(request.name, container.group)
             raise
         finally:
@@ -264,18 +273,18 @@ class Supervisor:
         os.set_blocking(container.report, False)
         container.starters.append(connection)
         self.containers[request.name] = container
-        self.log.add(container)
         self.watch(container.report, lambda _events: self._hear(container))
         self.watch(container.pidfd, lambda events: self._ended(container, events))
 
     def _spawn(self, container, opened):
         container.spec = records.read_settings(container.path)
         entry = start.prepare(container.name, container.path, container.spec)
-        container.group = start.make_cgroup(container.name, container.spec)
+        container.group = start.make_cgroup(container.name, container.spec, self.layout)
         entry.netns = start.open_netns(container.name)
         opened.append(entry.netns)
         self._make_run_directory(container)
-        opened.extend(self._open_stdio(container, entry))
+        opened.append(self._open_stdio(container, entry))
+        self.log.add(container)
         return start.spawn(entry, container.group, lambda pid, started: self._record_start(container, pid, started))
 
     def _make_run_directory(self, container):
@@ -294,9 +303,10 @@ class Supervisor:
             os.close(descriptor)
 
     def _open_stdio(self, container, entry):
-        """The container holds each FIFO open at both ends itself: without a reader it waits, it never gets SIGPIPE."""
+        """The container holds each FIFO open at both ends itself: without a reader it waits, it never gets SIGPIPE. So do we until the log
+        reader has opened them. Returns the descriptor of its standard input."""
         directory = records.run_directory(container.name)
-        output = [os.open(f"{directory}/{stream}", os.O_RDWR | os.O_CLOEXEC) for stream in logs.STREAMS]
+        container.output = [os.open(f"{directory}/{stream}", os.O_RDWR | os.O_CLOEXEC) for stream in logs.STREAMS]
         if container.spec.get("interactive"):
             reader, writer = os.pipe()
             source = os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_CLOEXEC)  # never at its end: a shell waits instead of leaving
@@ -304,8 +314,8 @@ class Supervisor:
             os.close(writer)
         else:
             source = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        entry.stdio = (source, *output)
-        return entry.stdio
+        entry.stdio = (source, *container.output)
+        return source
 
     def _record_start(self, container, pid, started):
         state = container.state
@@ -350,7 +360,6 @@ class Supervisor:
         number, timeout = start.end_settings(container.spec)
         number = request.signal if request.signal is not None else number
         timeout = request.timeout if request.timeout is not None else timeout
-        container.stop_asked = True
         procs.send(container.pidfd, number)
         self.cancel(container.timer)
         if number != _signal.SIGKILL:
@@ -416,6 +425,11 @@ class Supervisor:
         container.status = None if code is None else code << 8
         return True
 
+    def log_opened(self, name):
+        container = self.containers.get(name)
+        if container is not None:
+            container.release_output()
+
     def log_ended(self, name):
         container = self.containers.get(name)
         if container is not None:
@@ -429,7 +443,7 @@ class Supervisor:
             return
         os.close(container.pidfd)
         container.pidfd = -1
-        self.log.forget(container.name)
+        container.release_output()
         try:
             start.clean(container.name, container.group)
         except (LauncherError, OSError) as error:
@@ -472,7 +486,7 @@ class Supervisor:
             raise LauncherError("has just ended", option="name", value=state.name)
         container = _Container(state.name, state.path, records.read_started(state.name) or {})
         container.state, container.pidfd, container.phase = state, pidfd, _UP
-        container.group = Cgroup(detect.find(), f"{places.CGROUP_PARENT}/{state.name}")
+        container.group = start.cgroup_of(state.name, self.layout)
         if not state.foreground:
             self.log.add(container)
         self.watch(pidfd, lambda events: self._ended(container, events))
@@ -527,9 +541,6 @@ class _LogReader:
     def limit(self, container):
         self._order(f"limit\t{container.name}\t{_log_limit(container)}")
 
-    def forget(self, name):
-        """Nothing to say: the reader lets go of a container at the end of its output."""
-
     def _order(self, line):
         try:
             os.write(self.control, line.encode("utf-8", "surrogateescape") + b"\n")
@@ -565,10 +576,14 @@ class _LogReader:
         if not data:
             self._bury()
             return
-        names = (self.rest + data).split(b"\n")
-        self.rest = names.pop()
-        for name in names:
-            self.supervisor.log_ended(name.decode())
+        reports = (self.rest + data).split(b"\n")
+        self.rest = reports.pop()
+        for report in reports:
+            name = report[1:].decode()
+            if report.startswith(b"+"):
+                self.supervisor.log_opened(name)
+            else:
+                self.supervisor.log_ended(name)
 
     def _bury(self):
         """The reader died. Another one goes on where it was: what it had read and not written is lost, the pipes are not."""

@@ -19,7 +19,7 @@ from ..formats.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, SOCKET, S
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing as t
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LINK = "link"  # a further name of a file; `extra` is its first name
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -97,7 +97,10 @@ def compact(manifest: t.TextIO, root: int) -> None:
                 continue
             if record.kind in (FILE, LINK):
                 first = firsts.setdefault(info.st_ino, path)
-                record.kind, record.extra, record.size = (FILE, None, info.st_size) if first == path else (LINK, first, info.st_size)
+                record.kind, record.extra = (FILE, None) if first == path else (LINK, first)
+                # What the file has now may be of a name that was replaced since; set-id bits only a record knows.
+                record.mode = stat.S_IMODE(info.st_mode) | record.mode & _SET_ID
+                record.uid, record.gid, record.mtime, record.size = info.st_uid, info.st_gid, int(info.st_mtime), info.st_size
         manifest.write(record.line())
     manifest.flush()
 
@@ -245,7 +248,8 @@ def differences(source: int, records: dict[str, Record], target: int, policy: Po
     inodes: dict[str, int] = {}
     here, there = _Here(source), _Here(target)
     try:
-        for path, info in _walk(target):
+        # What is not of the image is not entered: it may be deeper than we have descriptors.
+        for path, info in _walk(target, lambda path: path in records):
             record = wanted.pop(path, None)
             if record is None:
                 found.append((path, _describe_found(info, there, path), None))
@@ -268,8 +272,8 @@ def differences(source: int, records: dict[str, Record], target: int, policy: Po
     return sorted(found, key=lambda difference: difference[0])
 
 
-def _walk(root: int, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Return (path, lstat) of everything below `root`, the root itself first."""
+def _walk(root: int, enter: Callable[[str], bool], prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Return (path, lstat) of what is below `root`, the root itself first, and of what is in directories that `enter` is true for."""
     if not prefix:
         yield "", os.fstat(root)
     with os.scandir(root) as entries:
@@ -277,10 +281,10 @@ def _walk(root: int, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
     for name, info in found:
         path = f"{prefix}{name}"
         yield path, info
-        if stat.S_ISDIR(info.st_mode):
+        if stat.S_ISDIR(info.st_mode) and enter(path):
             fd = files.open_directory(name, root)
             try:
-                yield from _walk(fd, f"{path}/")
+                yield from _walk(fd, enter, f"{path}/")
             finally:
                 os.close(fd)
 

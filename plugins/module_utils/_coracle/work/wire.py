@@ -40,6 +40,7 @@ class OnlyOne:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def __exit__(self, *_exception) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)  # closing alone would leave it to a child that was forked meanwhile
         os.close(self._fd)
 
 

@@ -43,7 +43,7 @@ def find(mountinfo: str | None = None) -> Layout:
     offered = _offered(unified) if unified else []
     # Tools mount a lone v1 net_cls beside v2, so a v1 mount alone proves nothing: v2 is in charge where it has what limits a container.
     if unified and (any(name in offered for name in ("memory", "cpu", "pids")) or not any(name in legacy for name in CONTROLLERS)):
-        return Layout(V2, {name: unified for name in offered}, unified)
+        return Layout(V2, dict.fromkeys(offered, unified), unified)
     if legacy:
         return Layout(HYBRID if unified else V1, legacy, unified)
     raise LauncherError("no cgroup hierarchy with controllers is mounted on this host",

@@ -206,6 +206,8 @@ def raw_controller(key: str) -> str:
 def raw_text(value) -> str:
     """Return the text that is written for a raw value: one line, single spaces. Booleans are the kernel's 1 and 0."""
     shown = " ".join(str(int(value) if isinstance(value, bool) else value).split())
+    if not isinstance(value, (int, str)):
+        raise LauncherError("is neither text nor a whole number", option=CONF, value=value, remedy="Give what is to be written, as 10 or '8:0 1048576'")
     if not shown.isascii() or text.has_control(shown):
         raise LauncherError("has a character that no file of the kernel takes", option=CONF, value=value, remedy="Remove it")
     return shown

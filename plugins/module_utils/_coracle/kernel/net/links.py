@@ -53,9 +53,21 @@ def _load() -> None:
     try:
         from pyroute2 import IPRoute
     except ImportError as error:
-        raise LauncherError(f"the Python library pyroute2 is missing for {sys.executable}: {error}", option="networks",
-                            remedy="Run the role coracle.launcher.container_host, or install python3-pyroute2") from error
+        raise _missing(str(error)) from error
     _class = IPRoute
+
+
+def require() -> None:
+    """LauncherError when pyroute2 is not there, found without importing it: for checks before the first effect."""
+    from importlib.util import find_spec
+
+    if _class is None and find_spec("pyroute2") is None:
+        raise _missing("no module of that name")
+
+
+def _missing(problem: str) -> LauncherError:
+    return LauncherError(f"the Python library pyroute2 is missing for {sys.executable}: {problem}", option="networks",
+                         remedy="Run the role coracle.launcher.container_host, or install python3-pyroute2")
 
 
 def _mac(first: int) -> str:
@@ -153,7 +165,7 @@ def without_ipv6(name: str) -> None:
 
 
 def keep_secondary_addresses(name: str) -> None:
-    """Removing the first address of a network must not remove the others, as the kernel does unless told so (ip-sysctl: promote_secondaries)."""
+    """Removing the first address of a network must not take the others along (promote_secondaries of the kernel's ip-sysctl)."""
     _set_sysctl(f"ipv4/conf/{name}/promote_secondaries", "1")
 
 

@@ -126,25 +126,31 @@ def names() -> list[str]:
     return sorted(entries)
 
 
-def open_namespace(netns: str) -> int:
-    """Open a namespace given by its name, a pid in digits, or an absolute path. LauncherError: there is none, or it is the caller's own."""
+def locate(netns: str) -> str:
+    """Return the path of a namespace given by its name, a pid in digits, or an absolute path. LauncherError when it is none of them."""
     if netns.startswith("/"):
-        place, remedy = netns, "Give the path of a network namespace, such as /proc/PID/ns/net"
-    elif text.is_digits(netns):
-        place, remedy = f"/proc/{netns}/ns/net", "Give the pid of a process that runs"
-    else:
-        place, remedy = path(netns), "Create it first"
+        if text.has_control(netns):
+            raise LauncherError("has a control character", option="netns", value=netns, remedy="Remove it")
+        return os.path.normpath(netns)
+    return f"/proc/{netns}/ns/net" if text.is_digits(netns) else path(netns)
+
+
+def open_namespace(netns: str) -> int:
+    """Open a namespace given as for locate(). LauncherError: there is none, or it is the caller's own."""
+    place = locate(netns)
     try:
         fd = _open(place)
     except OSError as error:
-        raise LauncherError(f"there is no such network namespace: {error.strerror}", option="netns", value=netns, remedy=remedy) from None
+        raise LauncherError(f"there is no such network namespace: {error.strerror}", option="netns", value=netns,
+                            remedy="Give the name, the path or a process of one that exists") from None
+    problem = ""
     if not _is_network(fd):
+        problem = f"{place} is no network namespace"
+    elif _identity(fd) == own_identity():
+        problem = "is the host's own network namespace"
+    if problem:
         os.close(fd)
-        raise LauncherError(f"{place} is no network namespace", option="netns", value=netns, remedy=remedy)
-    if _identity(fd) == own_identity():
-        os.close(fd)
-        raise LauncherError("is the host's own network namespace", option="netns", value=netns,
-                            remedy="Give the namespace of a container, or a process that has one of its own")
+        raise LauncherError(problem, option="netns", value=netns, remedy="Give the name, the path or a process of a container's namespace")
     return fd
 
 

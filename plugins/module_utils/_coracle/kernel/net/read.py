@@ -61,21 +61,15 @@ def links(route: netlink.Socket) -> list[Link]:
 def parse_link(body: bytes) -> Link:
     """Return the link that a struct ifinfomsg and its attributes tell of."""
     found = Link(netlink.unpack(body[4:8]), bool(netlink.unpack(body[8:12]) & _IFF_UP))
-    for kind, data in netlink.attributes(body[16:]):
-        if kind == netlink.IFLA_IFNAME:
-            found.name = _text(data)
-        elif kind == netlink.IFLA_MTU:
-            found.mtu = netlink.unpack(data)
-        elif kind == netlink.IFLA_ADDRESS:
-            found.mac = ":".join(f"{byte:02x}" for byte in data)
-        elif kind == netlink.IFLA_MASTER:
-            found.master = netlink.unpack(data)
-        elif kind == netlink.IFLA_LINK:
-            found.peer = netlink.unpack(data)
-        elif kind == netlink.IFLA_IFALIAS:
-            found.alias = _text(data)
-        elif kind == netlink.IFLA_LINKINFO:
-            found.kind = next((_text(value) for inner, value in netlink.attributes(data) if inner == netlink.IFLA_INFO_KIND), "")
+    told = netlink.attributes(body[16:])
+    found.name = _text(told.get(netlink.IFLA_IFNAME, b""))
+    found.alias = _text(told.get(netlink.IFLA_IFALIAS, b""))
+    found.mac = told.get(netlink.IFLA_ADDRESS, b"").hex(":")
+    found.mtu = netlink.unpack(told.get(netlink.IFLA_MTU, b""))
+    found.master = netlink.unpack(told.get(netlink.IFLA_MASTER, b""))
+    found.peer = netlink.unpack(told.get(netlink.IFLA_LINK, b""))
+    if netlink.IFLA_LINKINFO in told:
+        found.kind = _text(netlink.attributes(told[netlink.IFLA_LINKINFO]).get(netlink.IFLA_INFO_KIND, b""))
     return found
 
 
@@ -92,19 +86,15 @@ def addresses(route: netlink.Socket) -> list[tuple[int, str]]:
 def parse_address(body: bytes) -> tuple[int, str] | None:
     """Return (link index, 'address/prefix') of a struct ifaddrmsg; None for one that comes and goes by itself."""
     family, prefix, flags, scope = body[0], body[1], body[2], body[3]
-    own = peer = b""
-    for kind, data in netlink.attributes(body[8:]):
-        if kind == _IFA_LOCAL:
-            own = data
-        elif kind == _IFA_ADDRESS:
-            peer = data
-        elif kind == _IFA_FLAGS:
-            flags = netlink.unpack(data)
+    told = netlink.attributes(body[8:])
+    if _IFA_FLAGS in told:
+        flags = netlink.unpack(told[_IFA_FLAGS])
     if family not in (_socket.AF_INET, _socket.AF_INET6) or not flags & _IFA_F_PERMANENT:
         return None
     if family == _socket.AF_INET6 and scope == _RT_SCOPE_LINK:
         return None
-    return netlink.unpack(body[4:8]), f"{_socket.inet_ntop(family, own or peer)}/{prefix}"
+    own = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS, b"")  # with a peer, IFA_ADDRESS is the peer's
+    return netlink.unpack(body[4:8]), f"{_socket.inet_ntop(family, own)}/{prefix}"
 
 
 def default_routes(route: netlink.Socket) -> list[tuple[int, str]]:
@@ -123,10 +113,7 @@ def parse_default_route(body: bytes) -> tuple[int, str] | None:
     family, length, table, protocol, kind_of_route = body[0], body[1], body[4], body[5], body[7]
     if length != 0 or table != _RT_TABLE_MAIN or kind_of_route != _RTN_UNICAST or protocol == _RTPROT_RA:
         return None
-    index, gateway = 0, ""
-    for kind, data in netlink.attributes(body[12:]):
-        if kind == _RTA_OIF:
-            index = netlink.unpack(data)
-        elif kind == _RTA_GATEWAY:
-            gateway = _socket.inet_ntop(family, data)
-    return (index, gateway) if gateway else None
+    told = netlink.attributes(body[12:])
+    if _RTA_GATEWAY not in told:
+        return None
+    return netlink.unpack(told.get(_RTA_OIF, b"")), _socket.inet_ntop(family, told[_RTA_GATEWAY])

@@ -194,7 +194,6 @@ def test_a_directory_made_by_hand_is_enough(directory):
     ({"command": COMMAND, "rootfs": "/"}, "rootfs"),
     ({"command": COMMAND, "rootfs": "/nonexistent"}, "rootfs"),
     ({"command": COMMAND, "rootfs": "/etc/passwd"}, "rootfs"),
-    ({"command": COMMAND, "image": IMAGES[0]}, "image"),
     ({"rootfs": "/usr"}, "command"),
 ])
 def test_what_cannot_be_a_container_is_told_before_anything_is_done(directory, spec, option):
@@ -216,3 +215,9 @@ def test_an_image_does_not_hide_a_root_file_system_that_is_there(directory):
     with pytest.raises(LauncherError) as caught:
         checked(directory, {"command": COMMAND, "image": IMAGES[0]})
     assert "chroot" in str(caught.value)
+
+
+def test_a_missing_image_asks_for_its_archive(directory):
+    with pytest.raises(LauncherError) as caught:
+        checked(directory, {"command": COMMAND, "image": IMAGES[0]})
+    assert caught.value.needs_image == [IMAGES[0]]

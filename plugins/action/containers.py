@@ -1,0 +1,31 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's part of the module containers: archives that lie here are named by their digests, and sent only when needed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils import containers, images
+
+
+class ActionModule(ActionBase):
+    """Run the module, and give it the archives that the host lacks."""
+
+    TRANSFERS_FILES = False  # seldom, and then a temporary directory is made for them
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result."""
+        task_vars = task_vars or {}
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        sources: dict[str, str] = {}
+        args = dict(self._task.args)
+        if isinstance(args.get("containers"), list):
+            args["containers"] = [containers.name_archive(self, item, sources) if isinstance(item, dict) else item for item in args["containers"]]
+        result.update(images.ImageSender(self, task_vars).run("coracle.launcher.containers", args, sources))
+        return result

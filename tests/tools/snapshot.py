@@ -1,0 +1,1 @@
+../integration/targets/setup_snapshot/files/snapshot.py

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import signal
+import time
+
+import pytest
+
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images
+from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, Archive
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
+DATA = gzip.compress(Archive().file(b"a", b"hello").node(b"null", CHARACTER).end(), mtime=0)
+DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
+OTHER = "sha256:" + "0" * 64
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/var/images")
+    path = tmp_path / "image"
+    path.write_bytes(DATA)
+    os.utime(path, (1000, 1000))
+    monkeypatch.setattr(images, "_SETTLED", -1)
+    return str(path)
+
+
+def test_an_image_is_extracted_once(source):
+    assert not images.plan_image(source).present and images.images() == []
+    image = images.ensure_image(source)
+    assert (image.digest, image.tree, image.entries) == (DIGEST, images.image_tree(DIGEST), 2)
+    inode = os.stat(image.tree).st_ino
+    assert images.ensure_image(source).as_dict() == image.as_dict() == images.find(DIGEST).as_dict()
+    assert os.stat(image.tree).st_ino == inode
+    assert images.plan_image(source).present
+    assert [found.digest for found in images.images()] == [DIGEST]
+
+
+def test_planning_and_looking_write_nothing(source):
+    assert images.plan_image(source).digest == DIGEST
+    image = images.inspect(source)
+    assert (image.digest, image.tree, image.skipped, image.bytes) == (DIGEST, None, {"devices": 1, "sockets": 0}, 5)
+    assert not os.path.exists(places.IMAGES)
+    with open(source, "ab") as file:
+        file.write(b"garbage")
+    with pytest.raises(ArchiveError):
+        images.inspect(source)
+
+
+def test_known_only_while_nothing_changes(source):
+    assert images.known(source) is None
+    images.remember(source, DIGEST)
+    assert images.known(source) == DIGEST
+    os.utime(source, (2000, 2000))
+    assert images.known(source) is None
+    images.remember(source, DIGEST)
+    os.rename(source, f"{source}.old")
+    with open(source, "wb") as file:
+        file.write(DATA[:-1] + b"x")
+    os.utime(source, (2000, 2000))
+    assert images.known(source) is None
+    os.unlink(source)
+    assert images.known(source) is None
+
+
+def test_an_unchanged_source_is_not_read(source, monkeypatch):
+    images.ensure_image(source)
+    images.remember(source, DIGEST)
+    monkeypatch.setattr(images, "digest_of", lambda *_arguments: pytest.fail("was read"))
+    assert images.plan_image(source).present and images.ensure_image(source).digest == DIGEST
+
+
+def test_a_file_that_was_written_just_now_is_not_trusted(source, monkeypatch):
+    monkeypatch.setattr(images, "_SETTLED", 10**12)
+    os.utime(source)
+    images.remember(source, DIGEST)
+    assert images.known(source) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"digest": 1}', b"\xff" * 10])
+def test_a_broken_stamp_is_as_none(source, content):
+    images.remember(source, DIGEST)
+    (name,) = os.listdir(f"{places.IMAGES}/.stamps")
+    with open(f"{places.IMAGES}/.stamps/{name}", "wb") as file:
+        file.write(content)
+    assert images.known(source) is None
+
+
+def test_another_file_than_was_promised(source):
+    with pytest.raises(LauncherError, match=f"has the digest {DIGEST}, not {OTHER}"):
+        images.ensure_image(source, OTHER)
+    assert os.listdir(places.IMAGES) == []
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:", "sha256:" + "A" * 64, "sha256:../../etc", "md5:" + "0" * 64, "sha256:" + "0" * 63])
+def test_digests_are_checked_before_they_become_paths(source, digest):
+    for function in (images.find, images.image_tree, images.remove_image):
+        with pytest.raises(LauncherError, match="is not a digest"):
+            function(digest)
+
+
+def test_a_missing_image_asks_for_itself(source):
+    with pytest.raises(images.MissingImages) as caught:
+        images.image_tree(OTHER)
+    assert caught.value.needs_image == [OTHER]
+
+
+def test_removal(source):
+    image = images.ensure_image(source)
+    assert images.remove_image(DIGEST) and not os.path.exists(image.tree)
+    assert not images.remove_image(DIGEST)
+    assert os.listdir(places.IMAGES) == []
+
+
+def test_limits_hold_also_for_an_image_that_is_there(source):
+    images.ensure_image(source)
+    for limits, option in ((Limits(max_bytes=4), "max_bytes"), (Limits(max_entries=1), "max_entries")):
+        with pytest.raises(ArchiveError, match=f"{option}="):
+            images.ensure_image(source, limits=limits)
+
+
+def test_leftovers_of_killed_runs_go(source):
+    home = f"{places.IMAGES}/{DIGEST[7:]}"
+    other = f"{places.IMAGES}/{'1' * 64}"
+    for directory in (home, other):
+        os.makedirs(f"{directory}/.tree.tmp/deep/er")
+        with open(f"{directory}/manifest", "w", encoding="ascii") as file:
+            file.write("half a li")
+    os.makedirs(f"{places.IMAGES}/not-ours")
+    images.ensure_image(source)
+    assert sorted(os.listdir(home)) == ["image", "manifest", "tree"]
+    assert sorted(os.listdir(places.IMAGES)) == sorted([DIGEST[7:], "not-ours"])
+
+
+def in_child(function):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def test_two_at_once_extract_it_once(source):
+    children = [in_child(lambda: images.ensure_image(source)) for _number in range(4)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
+    assert images.find(DIGEST) is not None and sorted(os.listdir(f"{places.IMAGES}/{DIGEST[7:]}")) == ["image", "manifest", "tree"]
+
+
+@pytest.mark.parametrize("delay", [number / 1000 for number in range(0, 60, 5)])
+def test_killed_at_any_moment_the_image_is_whole_or_absent(source, delay):
+    archive = Archive()
+    for number in range(600):
+        archive.file(b"d%d/f%d" % (number % 7, number), b"x" * number)
+    with open(source, "wb") as file:
+        file.write(archive.end())
+    digest = images.digest_of(source)
+    pid = in_child(lambda: images.ensure_image(source))
+    time.sleep(delay)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    image = images.find(digest)
+    if image is not None:
+        assert sum(len(names) for _path, _directories, names in os.walk(image.tree)) == 600
+    images.ensure_image(source)
+    assert os.listdir(places.IMAGES) == [digest[7:]]
+    assert sorted(os.listdir(f"{places.IMAGES}/{digest[7:]}")) == ["image", "manifest", "tree"]

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the coracle contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, REMOVE
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.network import host_interface
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import veth
+
+GIVEN = {"bridge": "br0", "netns": "web", "addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}
+HOST_END = host_interface("web", "eth0")
+
+
+def want(**options):
+    return {"bridge": None, "bridge_type": "auto", "netns": None, "interface_name": "eth0", "host_interface": None, "addresses": None,
+            "gateway": None, "mac_address": None, "mtu": None, "state": "present", **options}
+
+
+def plan(**options):
+    asked = want(**options)
+    return [(change.option, change.action) for change in veth.plan(asked, veth.read(asked))]
+
+
+def run(**options):
+    """What run_module does: returns the changes and the result, after the module was found to have nothing to do a second time."""
+    asked = want(**options)
+    host = veth.read(asked)
+    changes = veth.plan(asked, host)
+    in_check_mode = veth.result(asked, host, changes, True)
+    if changes:
+        veth.apply(asked, host, changes)
+    result = veth.result(asked, host, changes, False)
+    again = veth.read(asked)
+    assert veth.plan(asked, again) == []
+    assert veth.result(asked, again, [], False) == veth.result(asked, again, [], True) == result
+    assert changes or in_check_mode == result
+    return [(change.option, change.action) for change in changes], result
+
+
+@pytest.fixture
+def host(own_network):
+    pytest.importorskip("pyroute2")
+    with netlink.Socket() as socket:
+        yield socket
+
+
+def test_a_namespace_is_connected_and_everything_removed_again(host):
+    before = [link.name for link in read.links(host)]
+    changes, result = run(**GIVEN)
+    assert changes == [("netns", CREATE), ("bridge", CREATE), ("host_interface", CREATE), ("interface_name", CREATE), ("addresses", CREATE), ("gateway", CREATE)]
+    assert result["bridge"] == {"name": "br0", "type": "linux", "mac_address": read.link(host, "br0").mac, "mtu": 1500, "up": True, "managed": True,
+                                "ports": [HOST_END]}
+    mac = result["interface"].pop("mac_address")
+    assert len(mac) == 17
+    assert result["interface"] == {"name": "eth0", "netns": "web", "host_interface": HOST_END, "bridge": "br0", "mtu": 1500, "up": True,
+                                   "addresses": ["192.0.2.5/24"], "gateways": ["192.0.2.1"]}
+    changes, result = run(**GIVEN, state="absent")
+    assert changes == [("host_interface", REMOVE), ("netns", REMOVE), ("bridge", REMOVE)]
+    assert result == {"interface": None, "bridge": None}
+    assert [link.name for link in read.links(host)] == before
+    assert netns.names() == []
+
+
+def test_a_bridge_alone(host):
+    assert run(bridge="br0")[0] == [("bridge", CREATE)]
+    assert run(bridge="br0")[1]["interface"] is None
+    links.host().set_link(read.link(host, "br0").index, state="down")
+    assert run(bridge="br0")[0] == [("bridge", LIVE)]
+    assert run(bridge="br0", state="absent") == ([("bridge", REMOVE)], {"interface": None, "bridge": None})
+
+
+def test_each_option_alone_is_changed_alone(host):
+    run(**GIVEN)
+    for option, value in (("addresses", ["192.0.2.6/24"]), ("gateway", "192.0.2.2"), ("mtu", 1400), ("mac_address", "02:00:00:00:00:05")):
+        assert run(bridge="br0", netns="web", **{option: value})[0] == [(option, LIVE)]
+    assert run(bridge="br1", netns="web")[0] == [("bridge", CREATE)]
+    assert run(bridge="br0", netns="web")[0] == [("bridge", LIVE)]
+
+
+def test_interfaces_of_one_namespace_do_not_see_each_other(host):
+    run(**GIVEN)
+    assert ("netns", CREATE) not in run(bridge="br1", netns="web", interface_name="eth1", addresses=["198.51.100.5/24"])[0]
+    assert run(bridge="br1", netns="web", interface_name="eth1", state="absent")[0] == [("host_interface", REMOVE), ("bridge", REMOVE)]
+    assert run(**GIVEN, state="absent")[0] == [("host_interface", REMOVE), ("netns", REMOVE), ("bridge", REMOVE)]
+
+
+@pytest.mark.parametrize("options, option", [
+    ({"addresses": ["192.0.2.5/25"]}, "addresses"), ({"addresses": ["192.0.2.7/24"], "gateway": "192.0.2.2"}, "gateway"),
+])
+def test_what_another_interface_of_the_namespace_has_is_refused(host, options, option):
+    run(**GIVEN)
+    with pytest.raises(LauncherError) as caught:
+        plan(bridge="br0", netns="web", interface_name="eth1", **options)
+    assert caught.value.option == option
+
+
+def test_a_gateway_alone_must_fit_the_addresses_that_are_there(host):
+    run(bridge="br0", netns="web", addresses=["192.0.2.5/24"])
+    with pytest.raises(LauncherError, match="in no network of this interface"):
+        plan(bridge="br0", netns="web", gateway="198.51.100.1")
+    assert run(bridge="br0", netns="web", gateway="192.0.2.1")[0] == [("gateway", LIVE)]
+
+
+def test_an_mtu_alone_must_fit_the_addresses_that_are_there(host):
+    run(bridge="br0", netns="web", addresses=["fd00::5/64"])
+    with pytest.raises(LauncherError, match="that IPv6 needs"):
+        plan(bridge="br0", netns="web", mtu=1000)
+
+
+def test_a_namespace_of_others_is_used_and_stays(host):
+    netns.create("web", "made by hand")
+    assert ("netns", CREATE) not in run(**GIVEN)[0]
+    assert run(**GIVEN, state="absent")[0] == [("host_interface", REMOVE), ("bridge", REMOVE)]
+    assert netns.names() == ["web"]
+
+
+@pytest.fixture
+def process_with_a_namespace(host):
+    """A child in a namespace that has no name."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            netns.libc.unshare(netns.libc.CLONE_NEWNET)
+            os.write(writer, b".")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.read(reader, 1)
+    yield pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_namespace_by_pid_and_by_path(process_with_a_namespace, host):
+    pid = str(process_with_a_namespace)
+    options = {**GIVEN, "netns": pid, "host_interface": "job"}
+    assert run(**options)[0][0] == ("bridge", CREATE)
+    assert plan(**{**options, "netns": f"/proc/{pid}/ns/net"}) == []
+    assert run(**options, state="absent")[0] == [("host_interface", REMOVE), ("bridge", REMOVE)]
+
+
+def test_what_a_process_left_behind_is_absent_when_it_is_gone(host):
+    assert plan(**{**GIVEN, "netns": "999999999", "host_interface": "job"}, state="absent") == []
+
+
+@pytest.mark.parametrize("options, option", [
+    ({"bridge": "--"}, "bridge"), ({"bridge": "x;reboot"}, "bridge"), ({"bridge": "sixteen-bytes-xx"}, "bridge"), ({"bridge": "br\u00fc"}, "bridge"),
+    ({"bridge": "lo"}, "bridge"), ({"bridge": "plain"}, "bridge"), ({"bridge_type": "openvswitch"}, "bridge_type"),
+    ({"netns": "../x"}, "netns"), ({"netns": "-x"}, "netns"), ({"netns": "/nowhere", "host_interface": "job"}, "netns"),
+    ({"netns": "999999999", "host_interface": "job"}, "netns"), ({"netns": "/proc/self/ns/net", "host_interface": "job"}, "netns"),
+    ({"netns": "/proc/self/ns/mnt", "host_interface": "job"}, "netns"), ({"netns": "4711"}, "host_interface"),
+    ({"netns": None}, "addresses"), ({"host_interface": "plain"}, "host_interface"), ({"host_interface": "port"}, "host_interface"),
+    ({"host_interface": "br0"}, "host_interface"), ({"interface_name": "lo"}, "interface_name"), ({"interface_name": "a b"}, "interface_name"),
+    ({"addresses": ["10.0.0.1/33"]}, "addresses"), ({"addresses": ["192.0.2.5/24", "192.0.2.5/24"]}, "addresses"),
+    ({"addresses": ["203.0.113.1/24"], "gateway": None}, "addresses"), ({"gateway": "198.51.100.1"}, "gateway"), ({"mtu": 67}, "mtu"),
+    ({"mac_address": "ff:ff:ff:ff:ff:ff"}, "mac_address"),
+])
+def test_bad_input_is_one_error_that_names_its_option_and_changes_nothing(host, options, option):
+    control = links.host()
+    control._call("link", "add", ifname="plain", kind="veth", peer={"ifname": "port"})
+    control.add_bridge("theirs")
+    control.set_link(read.link(host, "port").index, master=read.link(host, "theirs").index)
+    control.add_address(read.link(host, "plain").index, "203.0.113.1/24")
+    before = [(link.name, link.master, link.up, link.alias) for link in read.links(host)]
+    with pytest.raises(LauncherError) as caught:
+        plan(**{**GIVEN, **options})
+    assert caught.value.option == option
+    assert caught.value.remedy
+    assert [(link.name, link.master, link.up, link.alias) for link in read.links(host)] == before
+    assert netns.names() == []
+    assert plan(**GIVEN)  # the control
+
+
+def test_absent_does_not_touch_an_interface_of_others(host):
+    links.host()._call("link", "add", ifname=HOST_END, kind="veth", peer={"ifname": "port"})
+    with pytest.raises(LauncherError, match="exists already and belongs to somebody else"):
+        plan(**GIVEN, state="absent")
