@@ -17,7 +17,7 @@ import time
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import settings
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import records
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import records, start
 
 BUSYBOX = "/bin/busybox"
 COMMAND = "/usr/local/sbin/coracle"
@@ -120,11 +120,11 @@ class Box:
                 self._wait_for_execve()
                 yield process
             finally:
-                process.send_signal(signal.SIGTERM)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(1)
-                process.kill()
-                process.wait()
+                self._kill_init()
+                try:
+                    process.wait(10)
+                finally:
+                    process.kill()
 
     def pid(self):
         return records.read_state(self.name).pid
@@ -146,20 +146,30 @@ class Box:
     def traces(self):
         """What of this container is on the host, beside the state that says how it ended."""
         found = [f"/run/netns/{self.name}", *(f"/run/coracle/{self.name}/{fifo}" for fifo in ("stdout", "stderr"))]
-        found += [os.path.join(top, "coracle", self.name) for top in cgroup_mounts()]
+        found += cgroups(self.name)
         return [path for path in found if os.path.exists(path)]
 
     def remove(self):
+        """Whatever the test has left: the container, its cgroup and namespace."""
+        self._kill_init()
+        if os.path.exists("/run/coracle/supervisor.sock"):
+            self.launcher("stop", "-t", "0", self.name)
+        start.clean(self.name, start.cgroup_of(self.name))
+
+    def _kill_init(self):
         state = records.read_state(self.name)
         if records.is_running(state):
             os.kill(state.pid, signal.SIGKILL)
-            self.launcher("stop", "-t", "0", self.name)
 
 
 def cgroup_mounts():
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         rows = [line.split() for line in file]
     return [row[4] for row in rows if row[row.index("-") + 1] in ("cgroup", "cgroup2")]
+
+
+def cgroups(name):
+    return [os.path.join(top, "coracle", name) for top in cgroup_mounts()]
 
 
 def end_supervisor():
@@ -200,7 +210,8 @@ def make_busybox_tree(tree):
 
 def add_python(tree):
     """Copy the host's Python with just the modules of PRELUDE, at the same paths."""
-    code = PRELUDE + "import encodings.ascii, mmap, resource, termios, threading\nfor m in list(sys.modules.values()):\n if getattr(m, '__file__', None): print(m.__file__)\nprint(os.__file__)"
+    code = PRELUDE + "import encodings.ascii, mmap, resource, termios, threading\n"
+    code += "for m in list(sys.modules.values()):\n if getattr(m, '__file__', None): print(m.__file__)\nprint(os.__file__)"
     listed = subprocess.run([PYTHON, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout.split()
     files = {PYTHON, *listed}
     for path in [path for path in files if path == PYTHON or path.endswith(".so")]:

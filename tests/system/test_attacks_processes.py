@@ -142,11 +142,11 @@ def _probe_on_terminal(probe, code):
 
 
 def test_A27_the_callers_terminal_is_not_inside(probe):
-    code = """
-import termios
+    code = f"""
 tell((os.ttyname(0), os.isatty(1), os.listdir("/dev/pts"), os.getsid(0) == os.getpid(),
-      [attempt(fcntl.ioctl, 0, number, bytes(8)) for number in (0x5412, 0x541C)], call(%d, 0, 0x100005412, 0)))
-""" % seccomp.MACHINES[platform.machine()].ioctl
+      [attempt(fcntl.ioctl, 0, number, bytes(8)) for number in (0x5412, 0x541C)],
+      call({seccomp.MACHINES[platform.machine()].ioctl}, 0, 0x100005412, 0)))
+"""
     name, is_terminal, there, leads_session, refused, high_bits = _probe_on_terminal(probe, code).told()
     assert name == "/dev/pts/0" and is_terminal and sorted(there) == ["0", "ptmx"] and leads_session
     assert refused == ["EPERM", "EPERM"] and high_bits == errno.EPERM
@@ -231,8 +231,10 @@ def test_A41_what_is_no_user_is_refused_before_anything_is_made(box, user):
     assert box.traces() == [] and not os.path.exists(f"/run/coracle/{box.name}")
 
 
-@pytest.mark.parametrize("user, group, expected", [("99", None, (99, 98)), ("web", None, (99, 98)), ("99", "7", (99, 7)), ("4294967294", None, (4294967294,) * 2),
-                                                   ("2147483648", "0", (2147483648, 0)), ("0", None, (0, 0))])
+@pytest.mark.parametrize("user, group, expected", [
+    ("99", None, (99, 98)), ("web", None, (99, 98)), ("99", "7", (99, 7)), ("4294967294", None, (4294967294, 4294967294)),
+    ("2147483648", "0", (2147483648, 0)), ("0", None, (0, 0)),
+])
 def test_A41_all_ids_are_the_asked_ones_and_there_is_no_way_back(probe, user, group, expected):
     options = {"user": user, **({"group": group} if group else {})}
     code = "tell((os.getresuid(), os.getresgid(), attempt(os.setuid, 0), attempt(os.setgroups, [0])))"

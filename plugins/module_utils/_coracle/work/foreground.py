@@ -31,11 +31,14 @@ def run(path: str, say) -> int:
             raise LauncherError("runs already", option="name", value=name, remedy=f"Look with coracle list, stop it with coracle stop {name}")
         spec = records.read_settings(path)
         start.check(path, spec)
-        interfaces = _attach(name, spec)
+        interfaces, group = _attach(name, spec), None
         try:
-            return _run(name, path, spec, interfaces, say)
+            entry = start.prepare(name, path, spec)
+            group = start.make_cgroup(name, spec)
+            _show_limits(spec, say)
+            return _run(name, path, spec, entry, group, interfaces, say)
         finally:
-            start.clean(name, None)
+            start.clean(name, group)
             _vanish(interfaces)
             records.forget(name)
             lock.remove()
@@ -59,11 +62,8 @@ def _vanish(interfaces):
         time.sleep(0.002)
 
 
-def _run(name, path, spec, interfaces, say):
-    entry = start.prepare(name, path, spec)
+def _run(name, path, spec, entry, group, interfaces, say):
     entry.announce = entry.die_with_parent = True
-    group = start.make_cgroup(name, spec)
-    _show_limits(spec, say)
     entry.netns = start.open_netns(name)
     terminal = relay.Terminal() if os.isatty(0) and os.isatty(1) else None
     pipes = None

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
+import _signal
 import errno
 import os
 import time
-
-import _signal
 
 from ..base import files, places
 from ..base.errors import LauncherError
@@ -318,7 +317,12 @@ class Cgroup:
         """
         if os.getpid() in self.processes():
             raise LauncherError(f"cgroup {self.path} holds the very process that should kill it", remedy="Run this from outside")
-        deadline = time.monotonic() + seconds
+        try:
+            return self._kill_until(time.monotonic() + seconds)
+        except FileNotFoundError:
+            return True  # somebody else has ended them and removed it meanwhile
+
+    def _kill_until(self, deadline):
         wait = 0.0005
         while self.processes():
             if not self._unified or not v2.kill(f"{self.layout.unified}/{self.path}"):

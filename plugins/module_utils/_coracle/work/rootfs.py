@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
+import fcntl
 import json
 import os
 import stat
 
-from ..base import files, libc, places, text
+from ..base import files, libc, text
 from ..base.errors import LauncherError
 from ..formats.entries import Limits
 from ..model.change import CREATE, RECREATE, REMOVE, Change
@@ -271,27 +271,24 @@ def apply(want: dict, have: Have, changes: list[Change]) -> None:
                 raise images.MissingImages([have.digest])
             limits_of(want).check(image.bytes, image.entries, image.depth)
         files.make_directories(have.dest.parent, 0o755)
-    with _lock(have.dest):
+    try:
+        directory = files.open_directory(have.dest.parent)
+    except FileNotFoundError:
+        return  # somebody else removed it all meanwhile
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)  # of the directory itself, so that no file of a lock is left over
         now = Have(have.dest)
         _look(now)
-        directory = files.open_directory(have.dest.parent)
-        try:
-            for name in now.leftovers:  # we hold the lock, so nobody is filling them
-                files.remove_tree(name, directory)
-            if image is None:
-                _remove(now, directory)
-            elif now.made != _made_as(want, have.digest) or have.differing:
-                _replace(want, now, image, directory)
-            elif len(_read_stamp(have.dest) or {}) > 1:  # killed just after the trees changed places
-                _write_stamp(have.dest, directory, {str(now.inode): now.made})
-        finally:
-            os.close(directory)
-
-
-def _lock(dest: Dest) -> files.Lock:
-    files.make_directories(places.RUN)
-    files.make_directories(f"{places.RUN}/.locks")
-    return files.Lock(f"{places.RUN}/.locks/rootfs-{hashlib.sha256(os.fsencode(dest.real)).hexdigest()[:32]}")
+        for name in now.leftovers:  # we hold the lock, so nobody is filling them
+            files.remove_tree(name, directory)
+        if image is None:
+            _remove(now, directory)
+        elif now.made != _made_as(want, have.digest) or have.differing:
+            _replace(want, now, image, directory)
+        elif len(_read_stamp(have.dest) or {}) > 1:  # killed just after the trees changed places
+            _write_stamp(have.dest, directory, {str(now.inode): now.made})
+    finally:
+        os.close(directory)
 
 
 def _write_stamp(dest: Dest, directory: int, made: dict) -> None:

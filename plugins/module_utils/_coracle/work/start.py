@@ -120,9 +120,8 @@ def make_cgroup(name: str, spec: dict, layout: detect.Layout | None = None) -> C
     """Create coracle/NAME in every hierarchy and set the limits of `spec`; on an error it is removed again."""
     group = cgroup_of(name, layout)
     if group.exists():
-        # Left by a launcher that was killed. Its init is gone (the caller has checked), so whoever is still inside is ours.
-        group.kill()
-        group.remove()
+        _refuse_strangers(name, group)
+        group.remove()  # left empty by a launcher that was killed
     group.create()
     try:
         group.set({option: spec[option] for option in LIMITS if option in spec})
@@ -130,6 +129,14 @@ def make_cgroup(name: str, spec: dict, layout: detect.Layout | None = None) -> C
         group.remove()
         raise
     return group
+
+
+def _refuse_strangers(name, group):
+    """Whoever is in the cgroup of a container that does not run, says its state, may be the container itself: never start a second one."""
+    inside_it = group.processes()
+    if inside_it:
+        raise LauncherError(f"its cgroup holds processes that no state tells of (pid {inside_it[0]}): it may run already", option="name", value=name,
+                            remedy=f"Look at them, then end them: coracle stop {name}")
 
 
 def open_netns(name: str) -> int:
@@ -240,10 +247,9 @@ def explain(failure: Failure, spec: dict) -> LauncherError:
 
 
 def clean(name: str, group: Cgroup | None) -> None:
-    """Remove what a start made and an ended container does not need: cgroup, named network namespace (its veth pair goes with it)."""
-    if group is None:
-        group = cgroup_of(name)
-    if group.exists():
+    """Remove what a start made and an ended container does not need: its network namespace (the veth pairs go with it), its FIFOs, and
+    `group` with whoever is in it. None leaves the cgroup alone: the start failed before it was ours."""
+    if group is not None and group.exists():
         if group.processes():
             group.kill()
         group.remove()

@@ -369,7 +369,7 @@ class Supervisor:
         """Not ours: not running (then nothing is to be done but cleaning), or `coracle run` in somebody's foreground."""
         state = records.read_state(request.name)
         if not records.is_running(state):
-            start.clean(request.name, None)
+            start.clean(request.name, start.cgroup_of(request.name, self.layout))
             self._answer(connection, protocol.Outcome(request.name, ok=True, exit_code=state.exit_code if state else None))
             return
         container = self._follow(state)
@@ -497,7 +497,7 @@ class Supervisor:
         state.status, state.exit_code = EXITED, None
         state.reason = "it ended while no supervisor was there to see it"
         try:
-            start.clean(state.name, None)
+            start.clean(state.name, start.cgroup_of(state.name, self.layout))
         except (LauncherError, OSError) as error:
             state.reason = f"{state.reason}; not all could be removed: {error}"
         records.write_state(state)

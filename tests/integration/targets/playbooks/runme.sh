@@ -94,8 +94,7 @@ grep -Eq '^testhost +web +running' "$work/output" || fail "the table does not sh
 say "one less is declared, and purged"
 play record.yml -e test_record="$work/purge" -e '{"containers_list_other": [], "containers_purge": true}'
 recap changed 1
-play coracle.launcher.status
-grep -q '1 container: 1 running' "$work/output" || fail "nothing was purged"
+grep -q '"absent"' "$work/purge.containers" || fail "nothing was purged"
 
 say "remove, first in check mode"
 play coracle.launcher.remove --check
@@ -109,6 +108,5 @@ unchanged "after remove"
 say "remove once more"
 play coracle.launcher.remove
 recap changed 0
-unchanged "after the second remove"
 
 ansible testhost "${inventory[@]}" -m ansible.builtin.file -a "path=$snapshot state=absent" >/dev/null

@@ -39,7 +39,8 @@ def test_any_text_is_a_size_or_an_error(value):
     assert size == text.UNLIMITED or 0 <= size < 1 << 63
 
 
-@pytest.mark.parametrize("size, shown", [(-1, "unlimited"), (0, "0B"), (1023, "1023B"), (1024, "1.0K"), (4194304, "4.0M"), (1610612736, "1.5G"), (1 << 41, "2.0T")])
+@pytest.mark.parametrize("size, shown", [(-1, "unlimited"), (0, "0B"), (1023, "1023B"), (1024, "1.0K"), (4194304, "4.0M"),
+                                         (1610612736, "1.5G"), (1 << 41, "2.0T")])
 def test_render_size(size, shown):
     assert text.render_size(size) == shown
 
@@ -68,7 +69,8 @@ def test_C05_good_names(name):
     assert text.check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "/a", "a\0b", "-x", "_x", "a" * 64, "a" * 65, "а", "ａ", "a ", " a", "a\n", "A", "aB", "a:b", "a b",
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "/a", "a\0b", "-x", "_x", "a" * 64, "a" * 65, "а", "ａ", "a ", " a", "a\n",
+                                  "A", "aB", "a:b", "a b",
                                   "é", "a\u202eb", None, 5, True, b"a"])
 def test_C05_bad_names(name):
     with pytest.raises(LauncherError):

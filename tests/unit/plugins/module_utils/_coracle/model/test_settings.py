@@ -46,7 +46,8 @@ def test_everything_at_once_there_and_back():
 
 
 def test_rendered_file_is_the_articles_grammar():
-    spec = model.normalise({"user": 99, "command": ["/bin/sh", "-i"], "env": {"A": "1"}, "networks": [{"bridge": "br0"}, {"bridge": "br1", "addresses": ["1.2.3.4/8"]}]})
+    spec = model.normalise({"user": 99, "command": ["/bin/sh", "-i"], "env": {"A": "1"},
+                            "networks": [{"bridge": "br0"}, {"bridge": "br1", "addresses": ["1.2.3.4/8"]}]})
     assert model.render(spec) == (b"user: 99\nprocess: /bin/sh\narg1: -i\nenv1: A=1\nbridge: br0\nbridge2: br1\nip2: 1.2.3.4/8\n")
 
 
@@ -61,7 +62,8 @@ def test_rendered_file_is_the_articles_grammar():
     (b'process: /bin/x\narg1: "\\x41\\u00e9\\n\\"\\\\"\n', {"command": ["/bin/x", 'A\u00e9\n"\\']}),
     (b'process: /bin/x\narg1: say "hi"\narg2:\narg3: ""\n', {"command": ["/bin/x", 'say "hi"', "", ""]}),
     (b"env2: B=2\nenv1: A=a=b\n", {"env": {"A": "a=b", "B": "2"}}),
-    (b"bridge: br0\nip: 10.0.0.1/8, 10.0.0.2/8\nbridge3: br3\n", {"networks": [{"bridge": "br0", "addresses": ["10.0.0.1/8", "10.0.0.2/8"]}, {"bridge": "br3"}]}),
+    (b"bridge: br0\nip: 10.0.0.1/8, 10.0.0.2/8\nbridge3: br3\n",
+     {"networks": [{"bridge": "br0", "addresses": ["10.0.0.1/8", "10.0.0.2/8"]}, {"bridge": "br3"}]}),
     (b"memlimit: unlimited\n", {"memory": -1}),
 ])
 def test_A64_what_a_file_may_say(content, spec):
@@ -149,7 +151,8 @@ def test_A41_what_is_a_user(value, expected):
     assert model.normalise({"user": value}) == {"user": expected}
 
 
-@pytest.mark.parametrize("value, expected", [(0.5, "0.5"), ("0.50", "0.5"), ("2", "2"), (2, "2"), (2.0, "2"), ("02", "2"), ("0.010", "0.01"), (0.333333, "0.333")])
+@pytest.mark.parametrize("value, expected", [(0.5, "0.5"), ("0.50", "0.5"), ("2", "2"), (2, "2"), (2.0, "2"), ("02", "2"), ("0.010", "0.01"),
+                                             (0.333333, "0.333")])
 def test_cpus_has_one_spelling(value, expected):
     assert model.normalise({"cpus": value}) == {"cpus": expected}
 
@@ -231,7 +234,8 @@ paths = strategies.lists(strategies.text(strategies.characters(exclude_categorie
 ids = strategies.integers(0, 2**32 - 2).map(str) | strategies.sampled_from(["root", "www-data"])
 options = strategies.fixed_dictionaries({}, optional={
     "image": strategies.just("sha256:" + "0" * 64), "rootfs": paths, "user": ids, "group": ids, "memory": strategies.integers(-1, 2**62),
-    "cpu_percent": strategies.integers(1, 25600), "cpu_shares": strategies.integers(2, 262144), "cpus": strategies.integers(10, 9999999).map(lambda n: n / 1000),
+    "cpu_percent": strategies.integers(1, 25600), "cpu_shares": strategies.integers(2, 262144),
+    "cpus": strategies.integers(10, 9999999).map(lambda n: n / 1000),
     "pids_limit": strategies.integers(-1, 4194304), "working_dir": paths, "hostname": strategies.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9.-]{0,20}", fullmatch=True),
     "interactive": strategies.booleans(), "stop_signal": strategies.integers(1, 64), "stop_timeout": strategies.integers(0, 86400),
     "log_max_size": strategies.integers(-1, 2**40), "command": strategies.lists(words, max_size=12).map(lambda rest: ["/bin/x", *rest]),
@@ -250,7 +254,8 @@ def test_P6_a_rendered_spec_reads_as_itself(given_options):
     assert model.render(model.parse(content)) == content
 
 
-pieces = strategies.sampled_from([b"user", b"memlimit", b"arg1", b"env1", b"bridge", b"ip2", b"process", b":", b": ", b"=", b'"', b"\\x", b"\n", b"\r\n", b"#", b" ",
+pieces = strategies.sampled_from([b"user", b"memlimit", b"arg1", b"env1", b"bridge", b"ip2", b"process", b":", b": ", b"=", b'"', b"\\x", b"\n", b"\r\n",
+                                  b"#", b" ",
                                   b"/bin/x", b"99", b"br0", b"\xff", b"\0", b"\xc3\xa9"]) | strategies.binary(max_size=4)
 
 

@@ -46,7 +46,8 @@ def test_a_reason_with_lines_and_escapes_cannot_say_other_fields():
     (b"pid: 4711", b"pid: 0"), (b"pid: 4711", b"pid: 1"), (b"pid: 4711", b"pid: -1"), (b"pid: 4711", b"pid: 4_711"), (b"pid: 4711", b"pid: +4711"),
     (b"pid: 4711", "pid: \u0663\u0663".encode()), (b"pid: 4711", b"pid: 99999999999999999999"), (b"pid: 4711", b"pid:  4711"), (b"pid: 4711", b"pid: "),
     (b"pid: 4711", b""), (b"name: web1", b""), (b"path: /", b"paths: /"), (b"status: running", b"status: stopped"), (b"starttime: 123456", b"starttime: x"),
-    (b"started_at: 1700000000.250", b"started_at: nan"), (b"started_at: 1700000000.250", b"started_at: inf"), (b"started_at: 1700000000.250", b"started_at: 1e9"),
+    (b"started_at: 1700000000.250", b"started_at: nan"), (b"started_at: 1700000000.250", b"started_at: inf"),
+    (b"started_at: 1700000000.250", b"started_at: 1e9"),
     (b"boot_id: 5c1fa3a2-0000-4000-8000-000000000000", b""), (b"restarts: 0", b"restarts: \xff"),
 ])
 def test_P9_a_changed_file_is_none(old, new):
@@ -69,7 +70,8 @@ def test_fields_of_another_version_are_passed_over():
     assert model.parse(model.render(running()) + b"future: 1\n").pid == 4711
 
 
-pieces = strategies.sampled_from([b"name: a\n", b"path: /a\n", b"status: running\n", b"status: exited\n", b"pid: 7\n", b"boot_id: x\n", b"exit_code: ", b"pid: ",
+pieces = strategies.sampled_from([b"name: a\n", b"path: /a\n", b"status: running\n", b"status: exited\n", b"pid: 7\n", b"boot_id: x\n", b"exit_code: ",
+                                  b"pid: ",
                                   b"started_at: ", b"\n", b"256\n", b"nan\n", b"7.5\n", b"\xff", b"oom: yes\n"]) | strategies.binary(max_size=8)
 
 

@@ -63,7 +63,6 @@ class Task:
 @pytest.fixture
 def task(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/images")
-    monkeypatch.setattr(places, "RUN", f"{tmp_path}/run")
     return Task(tmp_path)
 
 
