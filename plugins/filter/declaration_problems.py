@@ -73,7 +73,9 @@ def declaration_problems(hostvars: Mapping[str, t.Any], hosts: Sequence[str], he
     return unreadable + problems
 
 
-def _views(hostvars: Mapping[str, t.Any], hosts: Sequence[str], here: Mapping[str, t.Any], unreadable: list[str]) -> Iterator[tuple[str, dict[str, t.Any]]]:
+def _views(
+    hostvars: Mapping[str, t.Any], hosts: Sequence[str], here: Mapping[str, t.Any], unreadable: list[str],
+) -> Iterator[tuple[str, dict[str, t.Any]]]:
     for host in hosts:
         own = hostvars[host]
         names = {name for name in own if name.startswith(declarations.PREFIX) or name in _OTHERS}

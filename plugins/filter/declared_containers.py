@@ -12,8 +12,8 @@ author:
 short_description: Merge the lists of containers that a host is given by its groups and itself
 version_added: 0.1.0
 description:
-  - Ansible overrides a list of one group with that of another. This filter takes several lists, each under a variable's name, and returns
-    the list for the option O(coracle.launcher.containers#module:containers) of M(coracle.launcher.containers).
+  - Ansible overrides a list of one group with that of another. This filter takes several lists, each under a variable's name, and
+    returns the list for the option O(coracle.launcher.containers#module:containers) of M(coracle.launcher.containers).
   - Lists are joined in the order of the variables' names. A container that is in several of them, each time the same, is there once.
   - It fails when a container is malformed, or declared twice with different content, and then names both variables.
 positional: defaults
@@ -63,7 +63,9 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils import declarations
 
 
-def declared_containers(variables: Mapping[str, t.Any], defaults: Mapping[str, t.Any] | None = None, state: str = "present") -> list[dict[str, t.Any]]:
+def declared_containers(
+    variables: Mapping[str, t.Any], defaults: Mapping[str, t.Any] | None = None, state: str = "present",
+) -> list[dict[str, t.Any]]:
     """Return the containers that `variables` declare. AnsibleFilterError names everything that is wrong with them."""
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError(f"declared_containers needs lists by the name of their variable, not {type(variables).__name__}")

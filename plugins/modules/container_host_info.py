@@ -116,6 +116,7 @@ gaps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible import host
 
 

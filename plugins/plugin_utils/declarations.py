@@ -35,12 +35,13 @@ _REPLACES = {
 }
 _MERGED = ("env", "labels")
 _SHOWN_HOSTS = 4
+_KINDS = ((str, "a text"), (bool, "true or false"), (int, "a number"), (float, "a number"), (Mapping, "a mapping"), (list, "a list"))
 
 Options = dict[str, t.Any]
 
 
 class Item:
-    """One entry of a list. `place`: as 'containers_list_web[2]'. `options`: with the defaults under it. `want`: None when it is malformed."""
+    """One entry of a list. `place`: as 'containers_list_web[2]'. `options`: defaults filled in. `want`: None when it is malformed."""
 
     __slots__ = ("name", "options", "place", "want")
 
@@ -51,10 +52,13 @@ class Item:
         self.want = want
 
 
-def read(variables: Mapping[str, t.Any], defaults: Mapping[str, t.Any] | None, known: dict[str, t.Any] | None = None) -> tuple[list[Item], list[str]]:
+def read(
+    variables: Mapping[str, t.Any], defaults: Mapping[str, t.Any] | None, known: dict[str, t.Any] | None = None,
+) -> tuple[list[Item], list[str]]:
     """Return the containers of one host, in the order of the variables' names, and what is wrong with them, a sentence each.
 
-    `variables`: those named containers_list*, others are ignored. Identical containers are one. `known`: results of earlier calls, for speed.
+    `variables`: those named containers_list*, others are ignored. Identical containers are one.
+    `known`: what earlier calls found of equal containers, for speed.
     """
     known = {} if known is None else known
     items: dict[str, Item] = {}
@@ -209,7 +213,8 @@ def _compare(first: Item, second: Item) -> list[str]:
     differing = sorted(option for option in one.keys() | other.keys() if one.get(option) != other.get(option))
     if not differing:
         return []
-    return [f"{first.name} is declared twice, in {first.place} and in {second.place}, with different {', '.join(differing)}: keep one of them"]
+    different = ", ".join(differing)
+    return [f"{first.name} is declared twice, in {first.place} and in {second.place}, with different {different}: keep one of them"]
 
 
 def _meaning(item: Item) -> Options:
@@ -256,7 +261,7 @@ def _some(names: list[str]) -> str:
 def _kind(value: t.Any) -> str:
     if value is None:
         return "empty"
-    for kinds, words in ((str, "a text"), (bool, "true or false"), ((int, float), "a number"), (Mapping, "a mapping"), ((list, tuple), "a list")):
-        if isinstance(value, kinds):
+    for kind, words in _KINDS:
+        if isinstance(value, kind):
             return words
     return f"a {type(value).__name__}"

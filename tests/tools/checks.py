@@ -36,6 +36,7 @@ class Check(NamedTuple):
     commands: list[list[str]]
     verdict: Callable[[str, int], Result]
     env: dict[str, str]
+    seconds: int = 300  # then it hangs, and is ended
 
 
 # ---- lint
@@ -90,7 +91,7 @@ def version(collection: Path) -> str:
 def sanity(collection: Path, venv: Path, test: str | None) -> Check:
     command = ["ansible-test", "sanity", "--color", "no", *(["--test", test] if test else [])]
     name = venv.name.rpartition("-")[0].replace("core-", "sanity-")
-    return Check(name, collection, venv, [command], functools.partial(count_sanity, 1 if test else SANITY_MINIMUM), {})
+    return Check(name, collection, venv, [command], functools.partial(count_sanity, 1 if test else SANITY_MINIMUM), {}, seconds=600)
 
 
 def count_sanity(minimum: int, text: str, code: int) -> Result:

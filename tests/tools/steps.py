@@ -14,12 +14,14 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import checks
 from loopback_host import LoopbackHost
@@ -31,6 +33,7 @@ VENV = Path(os.environ["CORACLE_TEST_VENV"])
 NEWEST = os.environ["CORACLE_TEST_VENV_NEWEST"]
 GROUPS = ("lint", "sanity", "units", "integration")
 TAIL = 60  # lines of a failed check's log that are shown
+RUNNING: set[subprocess.Popen[bytes]] = set()  # what an interrupted run has to end
 
 
 class Report:
@@ -87,14 +90,40 @@ def run(check: checks.Check, report: Report) -> None:
         for command in check.commands:
             output.write(f"$ {' '.join(command)}\n")
             output.flush()
-            env = {**os.environ, "PATH": f"{check.venv}/bin:{os.environ['PATH']}", **check.env}
-            code = subprocess.run(
-                command, cwd=check.cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
-            ).returncode
+            code = run_command(command, check, output, check.seconds - (time.monotonic() - started))
             if code:
                 break
     text = log.read_text(errors="replace")
     report.add(check.name, check.verdict(text, code), time.monotonic() - started, log)
+
+
+def run_command(command: list[str], check: checks.Check, output: IO[str], seconds: float) -> int:
+    """Its exit code; 1 and a line in the log when it does not end in time. It has a session of its own, so all of it can be ended."""
+    env = {**os.environ, "PATH": f"{check.venv}/bin:{os.environ['PATH']}", **check.env}
+    with subprocess.Popen(
+        command, cwd=check.cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        RUNNING.add(process)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            output.write(f"\nIt did not end in {check.seconds} s.\n")
+            return 1
+        finally:
+            end_session(process)
+            RUNNING.discard(process)
+
+
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    """What a check started and did not wait for, ended as well."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + 5
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
@@ -160,9 +189,11 @@ def main() -> int:
     base = Path(tempfile.mkdtemp(dir=CACHE / "trees"))
     report = Report()
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         threads = [
-            threading.Thread(target=run_all, args=(todo, report, CACHE / f"lock-{lock}")) for lock, todo in lanes(groups, base, options.test)
+            threading.Thread(target=run_all, args=(todo, report, CACHE / f"lock-{lock}"), daemon=True)
+            for lock, todo in lanes(groups, base, options.test)
         ]
         for thread in threads:
             thread.start()
@@ -171,7 +202,12 @@ def main() -> int:
         if "integration" in groups:
             with alone(Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"):
                 integration(report, base, options.target)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        return 130
     finally:
+        for process in list(RUNNING):
+            end_session(process)
         if not options.keep:
             shutil.rmtree(base, ignore_errors=True)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)

@@ -52,8 +52,8 @@ def _cgroup() -> tuple[dict[str, t.Any], dict[str, str] | None]:
     try:
         layout = detect.find()
     except LauncherError as error:
-        return {"mode": "none", "controllers": []}, _gap(
-            "cgroup", error.problem, "Mount one at boot: mount -t cgroup2 cgroup2 /sys/fs/cgroup (Slackware: the kernel must have cgroups, rc.S mounts them)")
+        remedy = "Mount one at boot: mount -t cgroup2 cgroup2 /sys/fs/cgroup (Slackware's rc.S does it where the kernel has cgroups)"
+        return {"mode": "none", "controllers": []}, _gap("cgroup", error.problem, remedy)
     controllers = sorted(layout.mounts)
     lacking = [name for name in ("cpu", "memory", "pids") if name not in controllers]
     gap = _gap("cgroup", f"the kernel offers no cgroup controller {', '.join(lacking)}",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ansible-doc says of a role is what the role does: ansible-doc reads defaults in argument_specs.yml, the role those in defaults/main.yml."""
+"""What ansible-doc says of a role is what the role does: the one reads argument_specs.yml, the other defaults/main.yml."""
 
 from __future__ import annotations
 

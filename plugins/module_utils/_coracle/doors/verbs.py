@@ -190,6 +190,7 @@ def wait(_values: dict, names: list[str]) -> int:
             else:
                 time.sleep(0.02)  # it has ended; the supervisor writes how
                 if not _is_supervised():
+                    state = records.read_state(name)  # written before it went, perhaps since we looked
                     break
             state = records.read_state(name)
         say("?" if state is None or state.exit_code is None else str(state.exit_code))

@@ -119,7 +119,7 @@ def connect(pidfd: int, terminal: relay.Terminal | None, pipes: relay.Pipes | No
         else:
             outputs = (master,)
             loop.copy(master, 1, None)
-            loop.copy(0, master, None)
+            loop.copy(0, master, None, into=True)
             loop.on_signal(_signal.SIGWINCH, lambda _number: terminal.resized())
     else:
         pipes.close_child_ends()
@@ -127,7 +127,7 @@ def connect(pidfd: int, terminal: relay.Terminal | None, pipes: relay.Pipes | No
         loop.copy(pipes.stdout, 1, None)
         loop.copy(pipes.stderr, 2, None)
         if stdin:
-            loop.copy(0, pipes.stdin, lambda: os.close(pipes.stdin))
+            loop.copy(0, pipes.stdin, lambda: os.close(pipes.stdin), into=True)
         else:
             os.close(pipes.stdin)
     loop.run(outputs)

@@ -108,55 +108,101 @@ class Loop:
         self._pidfd = pidfd
         self._poll = select.poll()
         self._copies = {}  # source descriptor -> (target, what to do at its end)
+        self._waiting = {}  # target descriptor that is full -> (source, bytes that it did not take)
         self._poll.register(pidfd, select.POLLIN)
         self._signals = {}
 
-    def copy(self, source: int, target: int, at_end) -> None:
+    def copy(self, source: int, target: int, at_end, into: bool = False) -> None:
+        """Copy from now on; call `at_end` when either side has ended. `into`: the target is an input of the container, which must not
+        stop us when nobody reads it: a program that waits for its output to be read does not read its input."""
         self._copies[source] = (target, at_end)
-        self._poll.register(source, select.POLLIN)
+        if into:
+            os.set_blocking(target, False)
+        self._watch(source)
 
     def on_signal(self, number: int, function) -> None:
         """Call `function(number)` when the caller gets this signal while the loop runs."""
         self._signals[number] = _signal.signal(number, lambda received, _frame: function(received))
 
     def run(self, outputs: tuple[int, ...]) -> None:
-        """Return when the process has ended and `outputs` (sources that the container writes) are empty."""
-        ended = False
+        """Return when the process has ended and what it wrote to `outputs` is delivered. Others that it left behind may go on writing
+        there for ever: what was in the pipe at its end is the end."""
+        left = None
         while True:
-            ready = self._poll.poll(50 if ended else None)
+            ready = self._poll.poll(None if left is None else 50)
             for descriptor, _events in ready:
                 if descriptor == self._pidfd:
-                    ended = True
                     self._poll.unregister(self._pidfd)
-                elif descriptor in self._copies:
-                    self._turn(descriptor)
-            if ended and (not any(output in self._copies for output in outputs) or not any(fd in outputs for fd, _events in ready)):
+                    left = {output: max(_PIECE, _unread(output)) for output in outputs if output in self._copies}
+                    continue
+                if descriptor in self._waiting:
+                    self._flush(descriptor)
+                if descriptor in self._copies and not self._is_paused(descriptor):
+                    count = self._turn(descriptor)
+                    if left is not None and descriptor in left:
+                        left[descriptor] -= count
+            if left is not None and not any(fd in left and fd in self._copies and left[fd] > 0 for fd, _events in ready):
                 break
         for number, before in self._signals.items():
             _signal.signal(number, before)
 
+    def _is_paused(self, source):
+        return any(waiting == source for waiting, _rest in self._waiting.values())
+
+    def _watch(self, descriptor):
+        """Tell the kernel what we wait for with this descriptor: the master of a terminal is source and target."""
+        events = select.POLLIN if descriptor in self._copies and not self._is_paused(descriptor) else 0
+        events |= select.POLLOUT if descriptor in self._waiting else 0
+        if events:
+            self._poll.register(descriptor, events)
+            return
+        try:
+            self._poll.unregister(descriptor)
+        except KeyError:
+            pass
+
     def _turn(self, source):
-        target, at_end = self._copies[source]
+        """Copy once; return the number of bytes read."""
+        target, _at_end = self._copies[source]
         try:
             data = os.read(source, _PIECE)
+        except BlockingIOError:
+            return 0
         except OSError as error:
             if error.errno != errno.EIO:  # the last process has closed the slave
                 raise
             data = b""
-        if data and _write_all(target, data):
-            return
-        self._poll.unregister(source)
-        del self._copies[source]
+        if not data:
+            self._end(source)
+        else:
+            self._send(source, target, data)
+        return len(data)
+
+    def _send(self, source, target, data):
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(target, view):]
+        except BlockingIOError:
+            self._waiting[target] = (source, bytes(view))
+            self._watch(target)
+            self._watch(source)
+        except BrokenPipeError:  # the reader has gone; SIGPIPE is ignored in Python
+            self._end(source)
+
+    def _flush(self, target):
+        source, rest = self._waiting.pop(target)
+        self._send(source, target, rest)
+        self._watch(target)
+        self._watch(source)
+
+    def _end(self, source):
+        _target, at_end = self._copies.pop(source)
+        self._watch(source)
         if at_end is not None:
             at_end()
 
 
-def _write_all(target, data):
-    """False when the reader has gone: SIGPIPE is ignored in Python, and ends a copy quietly here."""
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(target, view):]
-    except BrokenPipeError:
-        return False
-    return True
+def _unread(descriptor):
+    """Bytes that a pipe or terminal holds for its reader."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -22,7 +22,8 @@ def test_declared_containers() -> None:
 
 
 def test_absent_ones_are_only_named() -> None:
-    assert declared_containers({"containers_list": [{**WEB, "memory": "4X"}]}, {"user": 99}, state="absent") == [{"name": "web", "state": "absent"}]
+    found = declared_containers({"containers_list": [{**WEB, "memory": "4X"}]}, {"user": 99}, state="absent")
+    assert found == [{"name": "web", "state": "absent"}]
 
 
 @pytest.mark.parametrize(("lists", "state", "words"), [

@@ -25,26 +25,29 @@ def options(variables: dict[str, t.Any], defaults: dict[str, t.Any] | None = Non
 
 
 def test_lists_are_joined_in_the_order_of_their_names() -> None:
-    variables = {"containers_list_b": [{"name": "b1"}, {"name": "b2"}], "containers_list": [{"name": "own"}], "containers_list_a": [{"name": "a"}],
-                 "other": [{"name": "x"}]}
+    variables = {"containers_list_b": [{"name": "b1"}, {"name": "b2"}], "containers_list": [{"name": "own"}],
+                 "containers_list_a": [{"name": "a"}], "other": [{"name": "x"}]}
     assert [container["name"] for container in options(variables)] == ["own", "a", "b1", "b2"]
 
 
 def test_identical_containers_are_one_however_they_are_spelled() -> None:
     one = {"name": "web", "process": "/bin/httpd", "args": ["-f"], "memlimit": 4194304}
     other = {"name": "web", "command": ["/bin/httpd", "-f"], "memory": "4M"}
-    assert options({"containers_list_a": [one], "containers_list_b": [other, one]}) == [{"memory": 4194304, **{key: one[key] for key in ("name", "process", "args")}}]
+    found = options({"containers_list_a": [one], "containers_list_b": [other, one]})
+    assert found == [{"name": "web", "process": "/bin/httpd", "args": ["-f"], "memory": 4194304}]
 
 
 def test_different_containers_of_one_name_name_both_variables_and_the_options() -> None:
     found = problems({"containers_list_a": [{**WEB, "memory": "4M"}], "containers_list_b": [{**WEB, "memory": "5M", "user": 1}]})
-    assert found == ["web is declared twice, in containers_list_a[0] and in containers_list_b[0], with different memory, user: keep one of them (h1)"]
+    assert found == ["web is declared twice, in containers_list_a[0] and in containers_list_b[0], with different memory, user: "
+                     "keep one of them (h1)"]
 
 
 def test_the_same_problem_of_a_group_is_said_once() -> None:
     bad = {"containers_list": [{"name": "web", "memory": "4X"}]}
     assert problems(*[bad] * 7) == [
-        "containers_list[0] (web): memory='4X': is not a size. Use bytes or a number with K, M, G or T, e.g. 4M (h1, h2, h3, h4 and 3 more)"]
+        "containers_list[0] (web): memory='4X': is not a size. Use bytes or a number with K, M, G or T, e.g. 4M "
+        "(h1, h2, h3, h4 and 3 more)"]
 
 
 @pytest.mark.parametrize(("variables", "words"), [
@@ -83,7 +86,8 @@ def test_relative_image_is_left_to_the_module() -> None:
 
 
 def test_defaults_lie_below_every_container() -> None:
-    assert options({"containers_list": [WEB, {**WEB, "name": "two", "user": 1}]}, {"user": 99}) == [{**WEB, "user": 99}, {**WEB, "name": "two", "user": 1}]
+    two = {**WEB, "name": "two", "user": 1}
+    assert options({"containers_list": [WEB, two]}, {"user": 99}) == [{**WEB, "user": 99}, two]
 
 
 @pytest.mark.parametrize(("own", "defaults", "merged"), [
@@ -124,8 +128,9 @@ def test_one_address_on_two_hosts_names_the_way_out() -> None:
 
 def test_private_bridges() -> None:
     private = {"containers_private_bridges": ["br0"]}
-    assert problems({"containers_list": [connected("a", "10.0.0.2/24")], **private}, {"containers_list": [connected("b", "10.0.0.2/24")], **private}) == []
-    found = problems({"containers_list": [connected("a", "10.0.0.2/24"), connected("b", "10.0.0.2/24")], **private})
+    a, b = connected("a", "10.0.0.2/24"), connected("b", "10.0.0.2/24")
+    assert problems({"containers_list": [a], **private}, {"containers_list": [b], **private}) == []
+    found = problems({"containers_list": [a, b], **private})
     assert found == ["address 10.0.0.2 is given to a on h1, b on h1: give each its own"]
 
 
@@ -142,7 +147,8 @@ def test_an_absent_container_has_no_address() -> None:
 
 
 def test_named_looks_at_nothing_else() -> None:
-    variables = {"containers_list_a": [{**WEB, "memory": "4X"}, {"path": "/srv/old/"}], "containers_list_b": [{"name": "web", "nonsense": 1}]}
+    variables = {"containers_list_a": [{**WEB, "memory": "4X"}, {"path": "/srv/old/"}],
+                 "containers_list_b": [{"name": "web", "nonsense": 1}]}
     assert declarations.named(variables) == ([{"name": "web"}, {"path": "/srv/old/"}], [])
 
 

@@ -11,14 +11,16 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.plugin_utils import table
 
-RUNNING = {"name": "web", "state": "running", "pid": 1234, "uptime": 7500.2, "exit_code": None, "restarts": 0, "limits": {"memory": 4194304},
-           "usage": {"memory_usage": 1500000, "cpu_usage_ns": 30 * 10**9}, "networks": [{"bridge": "br0", "addresses": ["10.88.7.2/24"]}]}
-EXITED = {"name": "bash", "state": "exited", "pid": None, "uptime": None, "exit_code": 137, "restarts": 3, "limits": {"memory": -1}, "usage": {},
-          "networks": [{"bridge": "br0", "addresses": ["10.88.7.4/24", "fd00::4/64"]}]}
+RUNNING = {"name": "web", "state": "running", "pid": 1234, "uptime": 7500.2, "exit_code": None, "restarts": 0,
+           "limits": {"memory": 4194304}, "usage": {"memory_usage": 1500000, "cpu_usage_ns": 30 * 10**9},
+           "networks": [{"bridge": "br0", "addresses": ["10.88.7.2/24"]}]}
+EXITED = {"name": "bash", "state": "exited", "pid": None, "uptime": None, "exit_code": 137, "restarts": 3,
+          "limits": {"memory": -1}, "usage": {}, "networks": [{"bridge": "br0", "addresses": ["10.88.7.4/24", "fd00::4/64"]}]}
 
 
 def test_the_whole_table() -> None:
-    answers = [table.Answer("alpha", [RUNNING, EXITED]), table.Answer("beta", []), table.Answer("gamma", None, "unreachable: no route\nto host")]
+    silent = table.Answer("gamma", None, "unreachable: no route\nto host")
+    answers = [table.Answer("alpha", [RUNNING, EXITED]), table.Answer("beta", []), silent]
     lines = [line.split() for line in table.fleet(answers)]
     assert lines == [line.split() for line in (
         "HOST NAME STATE PID UPTIME RESTARTS MEMORY CPU ADDRESS",

@@ -140,7 +140,7 @@ def processes():
             continue
         elsewhere = sorted(kind for kind in NAMESPACES if theirs[kind] not in usual)
         if elsewhere or OURS.search(command):
-            name, _, fields = state.rpartition(")")
+            name, _paren, fields = state.rpartition(")")
             found[f"{pid} started {fields.split()[19]}: {command or name.partition('(')[2]}"] = ",".join(elsewhere)
     return found
 
