@@ -36,4 +36,4 @@ bench: ## time of 20 containers, beside podman's
 	@tests/bench/run
 
 clean: ## remove what the checks left in the checkout
-	rm -rf .build .nox tests/output
+	rm -rf .build/log .nox tests/output

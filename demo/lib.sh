@@ -62,6 +62,7 @@ install_packages() { # NAMES: says what is missing, installs it, and notes down 
 }
 
 make_tree() { # the path where Ansible finds the collection; the same as `make tree`
+    [ -e "$build/tree" ] || touch "$work/made-tree"
     mkdir -p "$build/tree/ansible_collections/coracle"
     ln -sfn ../../../.. "$build/tree/ansible_collections/coracle/launcher"
 }

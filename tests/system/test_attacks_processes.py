@@ -112,8 +112,11 @@ def test_A32_no_user_namespace(box, busybox_tree):
 TYPE = "import fcntl, termios\nfor c in b'echo INJECTED\\n': fcntl.ioctl(0, 0x5412, bytes([c]))\n"
 
 
-def _on_terminal(command, **more):
-    """Run a command whose controlling terminal is a new pseudo-terminal; return its exit status and all that the terminal showed."""
+def _on_terminal(command, typed=b"", **more):
+    """Run a command whose controlling terminal is a new pseudo-terminal; return its exit status and all that the terminal showed.
+
+    `typed`: sent when the first prompt (#) is there.
+    """
     master, slave = os.openpty()
 
     def own_terminal():
@@ -130,6 +133,9 @@ def _on_terminal(command, **more):
             if not piece:
                 break
             shown += piece
+            if typed and b"# " in shown:
+                os.write(master, typed)
+                typed = b""
         code = process.wait(20)
     os.close(master)
     return code, shown.decode(errors="backslashreplace")
@@ -150,6 +156,12 @@ tell((os.ttyname(0), os.isatty(1), os.listdir("/dev/pts"), os.getsid(0) == os.ge
     name, is_terminal, there, leads_session, refused, high_bits = _probe_on_terminal(probe, code).told()
     assert name == "/dev/pts/0" and is_terminal and sorted(there) == ["0", "ptmx"] and leads_session
     assert refused == ["EPERM", "EPERM"] and high_bits == errno.EPERM
+
+
+def test_A27_typing_goes_in_and_the_exit_status_out(box):
+    box.write_settings(command=["/bin/sh", "-i"])
+    code, shown = _on_terminal([boxes.COMMAND, "run", box.path], b"echo $((6 * 7)); tty\nexit 5\n")
+    assert code == 5 and "42\r\n/dev/pts/0" in shown, shown
 
 
 def test_A27_control_without_the_filter_one_can_type_for_the_caller():

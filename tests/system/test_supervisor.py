@@ -313,7 +313,8 @@ def test_F17_a_state_cut_short_is_no_state(box, length):
 
 
 EXITS = [
-    (["/bin/sh", "-c", "exit 0"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["sh", "-c", "exit 8"], 8), (["/bin/nosuch"], 127), (["nosuch"], 127), (["/etc/passwd"], 126),
+    (["/bin/sh", "-c", "exit 0"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["sh", "-c", "exit 8"], 8),
+    (["/bin/nosuch"], 127), (["nosuch"], 127), (["/etc/passwd"], 126),
     (["/bin/sh", "-c", "kill -9 $$"], 137), (["/bin/sh", "-c", "kill -TERM $$"], 143),
 ]
 
@@ -339,7 +340,7 @@ def test_exec_is_binary_safe_and_reads_its_input_only_when_asked(box):
 def test_exec_enters_every_namespace_and_the_cgroup(box):
     pid = start(box, "sleep 60")
     names = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
-    script = "for n in %s; do readlink /proc/self/ns/$n; done" % " ".join(names)
+    script = f"for n in {' '.join(names)}; do readlink /proc/self/ns/$n; done"
     inside = box.launcher("exec", box.name, "/bin/sh", "-c", script).out.split()
     assert inside == [os.readlink(f"/proc/{pid}/ns/{name}") for name in names]
     assert all(ours != os.readlink(f"/proc/self/ns/{name}") for ours, name in zip(inside, names))

@@ -16,7 +16,8 @@ from ..base import places
 from ..base.errors import LauncherError
 from .arguments import FLAG, MANY, NUMBER, TEXT, Option, Usage, Verb, help_of, parse
 
-_JSON = (Option("--format", "format", TEXT, "table|json", "table for people, json for jq"), Option("--json", "json", FLAG, "", "the same as --format json"))
+_JSON = (Option("--format", "format", TEXT, "table|json", "table for people, json for jq"),
+         Option("--json", "json", FLAG, "", "the same as --format json"))
 _STOP = (Option("-t --timeout", "timeout", NUMBER, "SECONDS", "until SIGKILL (default: the container's stop_timeout)"),
          Option("-s --signal", "signal", TEXT, "SIGNAL", "instead of the container's stop_signal"),
          Option("--all", "all", FLAG, "", "all that run"))
@@ -26,7 +27,8 @@ VERBS = (
          ("coracle run /tmp/slackware", "coracle run /var/lib/coracle/containers/web1", "echo ls | coracle run /tmp/slackware"), least=1, most=1),
     Verb("start", "NAME|PATH...", "Start containers; each has lived for a moment when this returns, or says why not",
          ("coracle start web1", "coracle start /tmp/slackware", "coracle start --grace 2 web1 web2"),
-         (Option("--grace", "grace", NUMBER, "SECONDS", "that it must live (default 0.25)"), Option("--all", "all", FLAG, "", "all that do not run")),),
+         (Option("--grace", "grace", NUMBER, "SECONDS", "that it must live (default 0.25)"),
+          Option("--all", "all", FLAG, "", "all that do not run"))),
     Verb("stop", "NAME...", "Stop containers: stop signal, then SIGKILL after a timeout",
          ("coracle stop web1", "coracle stop -t 1 web1 web2", "coracle stop --all"), _STOP),
     Verb("restart", "NAME...", "Stop containers and start them again", ("coracle restart web1", "coracle restart web1 web2", "coracle restart --all"),
@@ -46,8 +48,10 @@ VERBS = (
     Verb("exec", "[OPTIONS] NAME COMMAND [ARG...]", "Run one more process in a running container",
          ("coracle exec web1 ps", "coracle exec -u 99:98 -w /tmp web1 /bin/bash", "coracle exec -i web1 cat < file"),
          (Option("-i --interactive", "stdin", FLAG, "", "pass standard input on"), Option("-t --tty", "tty", FLAG, "", "with a terminal (else: when there is one)"),
-          Option("-T --no-tty", "no_tty", FLAG, "", "without"), Option("-u --user", "user", TEXT, "USER[:GROUP]", "instead of the container's"),
-          Option("-w --workdir", "cwd", TEXT, "DIR", "in the container"), Option("-e --env", "env", MANY, "NAME=VALUE", "more environment")),
+          Option("-T --no-tty", "no_tty", FLAG, "", "without"),
+          Option("-u --user", "user", TEXT, "USER[:GROUP]", "instead of the container's"),
+          Option("-w --workdir", "cwd", TEXT, "DIR", "in the container"),
+          Option("-e --env", "env", MANY, "NAME=VALUE", "more environment")),
          least=2, rest=True),
     Verb("wait", "NAME...", "Wait until containers have ended and print their exit codes",
          ("coracle wait job1", "coracle wait job1 job2", "coracle start job1 && coracle wait job1"), least=1),
@@ -110,7 +114,7 @@ def _run(words):
         _seal(words)
     from . import verbs
 
-    return getattr(verbs, name.replace("-", "_"))(values, names)
+    return verbs.VERBS[name](values, names)
 
 
 def _seal(words):

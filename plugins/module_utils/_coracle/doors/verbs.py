@@ -22,7 +22,7 @@ def run(_values: dict, names: list[str]) -> int:
     return foreground.run(names[0], say)
 
 
-def exec(values: dict, names: list[str]) -> int:  # noqa: A001  named as the verb
+def execute(values: dict, names: list[str]) -> int:
     from ..work import enter
 
     on_terminal = os.isatty(0) and os.isatty(1)
@@ -108,7 +108,7 @@ def _must_exist(name, path):
         raise LauncherError("there is no such container", option="name", value=name, remedy="coracle list shows all")
 
 
-def list(values: dict, names: list[str]) -> int:  # noqa: A001  named as the verb
+def list_containers(values: dict, names: list[str]) -> int:
     from . import tables
     from .command import say
 
@@ -249,3 +249,7 @@ def _since(text):
     if len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-":
         return text
     raise Usage(f"--since {text!r} is no time", remedy="Use e.g. 42m, 3h, or 2026-11-24T05:59")
+
+
+VERBS = {"run": run, "start": start, "stop": stop, "restart": restart, "list": list_containers, "status": status, "inspect": inspect,
+         "logs": logs, "exec": execute, "wait": wait}

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import _signal
 import errno
 import fcntl
 import os
-import time
-
-import _signal
 import select
+import time
 
 from ..base import files
 

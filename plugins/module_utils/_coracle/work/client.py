@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import errno
 import fcntl
 import os
 import select
 import time
-
-import _signal
-import _socket
 
 from ..base import files, libc, places
 from ..base.errors import LauncherError

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import os
-
 import _signal
+import os
 
 from ..base import libc
 from ..base.errors import HOST_FAILED, LauncherError

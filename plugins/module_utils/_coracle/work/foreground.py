@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import time
-
-import _signal
 
 from ..base import places
 from ..base.errors import LauncherError

@@ -198,8 +198,21 @@ def remember(src_path: str, digest: str) -> None:
     try:
         stamp = dict(_identity(src_path, info), digest=digest)
         files.write_whole(directory, _stamp_name(src_path), json.dumps(stamp).encode(), durable=False)
+        _forget_gone(directory)
     finally:
         os.close(directory)
+
+
+def _forget_gone(directory: int) -> None:
+    """Remove the stamps of archives that are there no more."""
+    for name in os.listdir(directory):
+        try:
+            stamp = json.loads(files.read_limited(name, _INFO_LIMIT, directory))
+        except (FileNotFoundError, ValueError):
+            continue
+        if isinstance(stamp, dict) and isinstance(stamp.get("path"), str) and not os.path.exists(stamp["path"]):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
 
 
 # --- extraction ---

@@ -10,6 +10,8 @@ the error pipe, and the child ends.
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import errno
 import fcntl
 import os
@@ -17,9 +19,6 @@ import resource
 import select
 import stat
 import sys
-
-import _signal
-import _socket
 
 from ..base import libc
 from ..base.errors import CANNOT_EXECUTE, HOST_FAILED, NOT_FOUND, LauncherError
@@ -33,17 +32,20 @@ class Entry:
     """All that the child needs, prepared before the fork.
 
     `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `cwd`: absolute path inside; `stdio`: three descriptors, or
-    None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for uid 0; `announce`: write the article's last two messages;
-    `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs` a directory or `lower`, `upper`, `work` of an overlay on
+    None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for
+    uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs` a directory or `lower`, `upper`, `work` of an overlay on
     it, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the container's init.
     """
 
-    __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce",
-                 "die_with_parent", "rootfs", "lower", "upper", "work", "hostname", "netns", "pidfd")
+    __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce", "die_with_parent",
+                 "rootfs", "lower", "upper", "work", "hostname", "netns", "pidfd")
 
     def __init__(self):
-        for name in self.__slots__:
-            setattr(self, name, None)
+        self.argv, self.env, self.user, self.group, self.cwd = [], {}, "0", None, "/"
+        self.stdio = self.terminal = self.filter = None
+        self.capabilities, self.announce, self.die_with_parent = 0, False, False
+        self.rootfs, self.lower, self.upper, self.work = "", None, None, None
+        self.hostname, self.netns, self.pidfd = "", None, None
 
 
 class StepFailed(Exception):

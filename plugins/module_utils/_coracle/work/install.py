@@ -110,7 +110,8 @@ def _write(path, data):
 
 def _compile(top, sources):
     """Without this every start of the command would compile, and the supervisor keep the compiler's memory for ever."""
-    from py_compile import PycInvalidationMode, compile as compile_file
+    from py_compile import PycInvalidationMode
+    from py_compile import compile as compile_file
 
     for path in sources:
         cached = compile_file(f"{top}/{path}", doraise=True, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import time
-
-import _socket
 
 from ..base.errors import LauncherError
 from ..kernel.net import netlink, netns, read

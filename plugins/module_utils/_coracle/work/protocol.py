@@ -9,10 +9,9 @@ which they are done, and closes. A connection that closes before its last answer
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
-
-import _socket
 
 from ..base.errors import LauncherError
 

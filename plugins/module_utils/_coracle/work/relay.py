@@ -8,14 +8,13 @@ The caller's own terminal never enters a container: with it a process inside cou
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import errno
 import fcntl
 import os
 import select
 import sys
-
-import _signal
-import _socket
 import termios
 
 from ..kernel import devices

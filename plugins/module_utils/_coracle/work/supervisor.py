@@ -9,6 +9,8 @@ them from /run/coracle/NAME/state. The requests are in protocol.py, the order of
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import errno
 import fcntl
 import gc
@@ -16,9 +18,6 @@ import os
 import select
 import sys
 import time
-
-import _signal
-import _socket
 
 from ..base import files, libc, places, text
 from ..base.errors import LauncherError

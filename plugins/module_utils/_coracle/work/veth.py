@@ -9,7 +9,8 @@ import os
 
 from ..base import places, text
 from ..base.errors import LauncherError
-from ..kernel.net import netlink, netns, read as kernel
+from ..kernel.net import netlink, netns
+from ..kernel.net import read as kernel
 from ..model import network as model
 from ..model.change import CREATE, LIVE, REMOVE, Change
 from . import network, nics, wire

@@ -9,11 +9,10 @@ nothing to change, and the supervisor, never pay that. A socket belongs to the n
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import sys
-
-import _socket
 
 # <linux/rtnetlink.h>
 RTM_DELLINK = 17

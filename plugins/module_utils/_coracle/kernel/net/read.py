@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import errno
-
 import _socket
+import errno
 
 from . import netlink
 

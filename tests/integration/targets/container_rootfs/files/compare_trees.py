@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """compare_trees.py ONE OTHER: print what differs, one line each, and how many entries are equal.
 
-Compared are names, types, modes, owners, link counts of files and which names they join, device numbers, targets, content, and times but for directories.
+Compared are names, types, modes, owners, link counts of files and which names they join, device numbers, targets, content, and times of all but directories and links.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ def facts(root):
             path = os.path.normpath(os.path.join(directory, name))
             info = os.lstat(path)
             relative = os.path.relpath(path, os.fsencode(root))
-            # GNU cpio leaves a directory the time at which its last file was made.
-            entry = [oct(info.st_mode), info.st_uid, info.st_gid, 0 if stat.S_ISDIR(info.st_mode) else int(info.st_mtime)]
+            # GNU cpio gives directories (or the last file made in them takes it away) and symbolic links no time.
+            timeless = stat.S_ISDIR(info.st_mode) or stat.S_ISLNK(info.st_mode)
+            entry = [oct(info.st_mode), info.st_uid, info.st_gid, 0 if timeless else int(info.st_mtime)]
             if stat.S_ISLNK(info.st_mode):
                 entry.append(os.readlink(path))
             elif stat.S_ISREG(info.st_mode):

@@ -30,6 +30,6 @@ while time.monotonic() < deadline:
         if sum(len(files) for _path, _directories, files in os.walk(directory)) >= wanted:
             for pid in writers(directory):
                 os.kill(pid, signal.SIGKILL)
-                raise SystemExit(f"killed {pid}")
+                raise SystemExit(0)
     time.sleep(0.001)
 raise SystemExit("nobody to kill")

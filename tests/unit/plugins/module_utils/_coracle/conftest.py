@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 
 

@@ -18,7 +18,10 @@ def test_memory_is_shown_as_a_share_of_its_limit(used, limit, shown):
     assert tables.memory(used, limit) == shown
 
 
-@pytest.mark.parametrize("state, code, shown", [("running", None, "running"), ("exited", 137, "exited (137)"), ("exited", None, "exited (?)"), ("created", None, "created")])
+@pytest.mark.parametrize(
+    "state, code, shown",
+    [("running", None, "running"), ("exited", 137, "exited (137)"), ("exited", None, "exited (?)"), ("created", None, "created")],
+)
 def test_a_state_says_how_it_ended(state, code, shown):
     assert tables.state({"state": state, "exit_code": code}) == shown
 

@@ -62,7 +62,8 @@ DENIED_X86_64 = {165, 166, 155, 161, 428, 429, 430, 431, 432, 433, 442, 467, 167
 DENIED_AARCH64 = {40, 39, 41, 51, 428, 429, 430, 431, 432, 433, 442, 467, 224, 225, 60, 443, 97, 268, 217, 218, 219, 117, 270, 271, 272, 438,
                   280, 241, 282, 425, 426, 427, 262, 265, 18, 104, 294, 105, 106, 273, 142, 116, 89, 170, 112, 42}
 DENIED = {"x86_64": DENIED_X86_64, "aarch64": DENIED_AARCH64}
-WITH_ARGUMENTS = {"x86_64": {"clone": 56, "ioctl": 16, "socket": 41, "setsockopt": 54}, "aarch64": {"clone": 220, "ioctl": 29, "socket": 198, "setsockopt": 208}}
+WITH_ARGUMENTS = {"x86_64": {"clone": 56, "ioctl": 16, "socket": 41, "setsockopt": 54},
+                  "aarch64": {"clone": 220, "ioctl": 29, "socket": 198, "setsockopt": 208}}
 
 
 def expected(machine, nr, arch, arguments):
@@ -75,7 +76,8 @@ def expected(machine, nr, arch, arguments):
     if nr == 435 or nr > 469:
         return errno.ENOSYS
     if nr in DENIED[machine] or (nr == special["clone"] and low[0] & 0x7E020000) or (nr == special["ioctl"] and low[1] in (0x5412, 0x541C)) \
-            or (nr == special["socket"] and refused_socket(*low[:3])) or (nr == special["setsockopt"] and tuple(low[1:3]) in REFUSED_OPTIONS):
+            or (nr == special["socket"] and refused_socket(*low[:3])) \
+            or (nr == special["setsockopt"] and tuple(low[1:3]) in REFUSED_OPTIONS):
         return errno.EPERM
     return ALLOW
 
@@ -90,15 +92,19 @@ def refused_socket(family, kind, protocol):
 
 
 @pytest.mark.parametrize("family, kind, protocol, want", [
-    (socket.AF_INET, socket.SOCK_RAW, 1, ALLOW), (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 1, ALLOW), (socket.AF_INET, socket.SOCK_RAW, 255, errno.EPERM),
-    (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 17, errno.EPERM), (socket.AF_INET6, socket.SOCK_RAW, 58, errno.EPERM), (socket.AF_INET6, socket.SOCK_DGRAM, 58, ALLOW),
-    (socket.AF_INET, socket.SOCK_DGRAM, 17, ALLOW), (socket.AF_NETLINK, socket.SOCK_RAW, 0, ALLOW), (17, socket.SOCK_DGRAM, 8, errno.EPERM), (socket.AF_UNIX, socket.SOCK_STREAM, 0, ALLOW)])
+    (socket.AF_INET, socket.SOCK_RAW, 1, ALLOW), (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 1, ALLOW),
+    (socket.AF_INET, socket.SOCK_RAW, 255, errno.EPERM), (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 17, errno.EPERM),
+    (socket.AF_INET6, socket.SOCK_RAW, 58, errno.EPERM), (socket.AF_INET6, socket.SOCK_DGRAM, 58, ALLOW),
+    (socket.AF_INET, socket.SOCK_DGRAM, 17, ALLOW), (socket.AF_NETLINK, socket.SOCK_RAW, 0, ALLOW),
+    (17, socket.SOCK_DGRAM, 8, errno.EPERM), (socket.AF_UNIX, socket.SOCK_STREAM, 0, ALLOW)])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_A61_of_raw_sockets_only_ping_is_left(machine, family, kind, protocol, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["socket"], ARCH[machine], (family, kind, protocol)) == want
 
 
-@pytest.mark.parametrize("level, option, want", [(0, 3, errno.EPERM), (0, 19, errno.EPERM), (41, 75, errno.EPERM), (41, 36, errno.EPERM), (0, 2, ALLOW), (1, 3, ALLOW), (6, 3, ALLOW), (41, 26, ALLOW)])
+@pytest.mark.parametrize("level, option, want", [
+    (0, 3, errno.EPERM), (0, 19, errno.EPERM), (41, 75, errno.EPERM), (41, 36, errno.EPERM),
+    (0, 2, ALLOW), (1, 3, ALLOW), (6, 3, ALLOW), (41, 26, ALLOW)])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_A61_no_header_and_no_address_can_be_forged(machine, level, option, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["setsockopt"], ARCH[machine], (3, level, option)) == want

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import network
 
@@ -32,7 +33,8 @@ def test_interfaces_are_named_by_their_position():
     assert [one.mark for one in found] == ["coracle:web:eth0", "coracle:web:eth1", "coracle:web:lan"]
 
 
-@pytest.mark.parametrize("name", ["--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:1", "", "sixteen-bytes-xx", "br\u00fc", "a/b", ".", "..", 7])
+@pytest.mark.parametrize("name", ["--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:1", "", "sixteen-bytes-xx", "br\u00fc",
+                                  "a/b", ".", "..", 7])
 def test_A60_names_that_a_tool_could_misread_are_refused(name):
     for option in ("bridge", "interface_name", "host_interface"):
         with pytest.raises(LauncherError) as caught:
@@ -65,11 +67,14 @@ def test_A62_ten_thousand_containers_have_ten_thousand_host_interfaces():
 
 
 @pytest.mark.parametrize("address", [
-    "10.0.0.1/33", "10.0.0.1/0", "10.0.0.1/-1", "10.0.0.1/+8", "10.0.0.1/08", "10.0.0.1/ 8", "10.0.0.1/255.255.255.0", "10.0.0.1", "10.0.0.1/",
-    "010.0.0.1/24", "10.0.0.01/24", "10.0.0.256/24", "10.0.0/24", "0x0a.0.0.1/8", "10.0.0.1/8/8", "\u0661.0.0.1/8", "", "/24", "web/24", 10, None,
+    "10.0.0.1/33", "10.0.0.1/0", "10.0.0.1/-1", "10.0.0.1/+8", "10.0.0.1/08", "10.0.0.1/ 8", "10.0.0.1/255.255.255.0", "10.0.0.1",
+    "10.0.0.1/",
+    "010.0.0.1/24", "10.0.0.01/24", "10.0.0.256/24", "10.0.0/24", "0x0a.0.0.1/8", "10.0.0.1/8/8", "\u0661.0.0.1/8", "", "/24", "web/24",
+    10, None,
     "224.0.0.1/24", "239.1.1.1/8", "127.0.0.1/8", "127.5.5.5/8", "0.0.0.0/8", "0.1.2.3/8", "255.255.255.255/32", "240.0.0.1/8",
     "10.0.0.0/24", "10.0.0.255/24", "10.0.3.255/22",
-    "fd00::1/129", "fd00::1/0", "fd00::1", "fd00::/64", "::1/128", "::/64", "ff02::1/64", "fe80::1/64", "fd00::1%eth0/64", "::ffff:10.0.0.1/96", "fd00::g/64",
+    "fd00::1/129", "fd00::1/0", "fd00::1", "fd00::/64", "::1/128", "::/64", "ff02::1/64", "fe80::1/64", "fd00::1%eth0/64",
+    "::ffff:10.0.0.1/96", "fd00::g/64",
 ])
 def test_A63_addresses_that_no_machine_can_have_are_refused(address):
     with pytest.raises(LauncherError) as caught:
@@ -79,15 +84,18 @@ def test_A63_addresses_that_no_machine_can_have_are_refused(address):
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1/8", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.255/22", "169.254.1.1/16", "fd00::/127", "fd00::1/128",
+@pytest.mark.parametrize("address", ["10.0.0.1/8", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.255/22", "169.254.1.1/16",
+                                     "fd00::/127", "fd00::1/128",
                                      "2001:db8::5/64"])
 def test_A63_control_addresses_of_one_machine_are_taken(address):
     assert nic(addresses=[address], gateway=None).addresses == [address]
 
 
 @pytest.mark.parametrize("gateway, problem", [
-    ("192.0.3.1", "in no network"), ("fd01::1", "in no network"), ("192.0.2.5", "own address"), ("192.0.2.0", "network's own"), ("192.0.2.255", "broadcast"),
-    ("192.0.2.1/24", "not an IP address"), ("192.0.2.01", "not an IP address"), ("224.0.0.1", "multicast"), ("", "not an IP address"), ("0.0.0.0", "unspecified"),
+    ("192.0.3.1", "in no network"), ("fd01::1", "in no network"), ("192.0.2.5", "own address"), ("192.0.2.0", "network's own"),
+    ("192.0.2.255", "broadcast"),
+    ("192.0.2.1/24", "not an IP address"), ("192.0.2.01", "not an IP address"), ("224.0.0.1", "multicast"), ("", "not an IP address"),
+    ("0.0.0.0", "unspecified"),
 ])
 def test_gateways_that_cannot_be_reached_are_refused(gateway, problem):
     with pytest.raises(LauncherError, match=problem) as caught:
@@ -107,7 +115,8 @@ def test_a_link_local_gateway_needs_an_ipv6_address():
 
 def test_the_gateway_must_be_in_the_network_of_its_own_interface():
     with pytest.raises(LauncherError, match=r"networks\[1\].gateway='192.0.2.1': is in no network"):
-        network.nics("web", [{"bridge": "a", "addresses": ["192.0.2.5/24"]}, {"bridge": "b", "addresses": ["198.51.100.5/24"], "gateway": "192.0.2.1"}])
+        network.nics("web", [{"bridge": "a", "addresses": ["192.0.2.5/24"]}, {"bridge": "b", "addresses": ["198.51.100.5/24"],
+                                                                              "gateway": "192.0.2.1"}])
 
 
 @pytest.mark.parametrize("networks, option", [
@@ -115,7 +124,8 @@ def test_the_gateway_must_be_in_the_network_of_its_own_interface():
     ([{"addresses": ["fd00::5/64", "fd00:0::05/64"]}], "networks[0].addresses"),
     ([{"addresses": ["192.0.2.5/24"]}, {"addresses": ["192.0.2.5/24"]}], "networks[1].addresses"),
     ([{"interface_name": "eth1"}, {}], "networks[1].interface_name"),
-    ([{"addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}, {"addresses": ["192.0.2.6/24"], "gateway": "192.0.2.2"}], "networks[1].gateway"),
+    ([{"addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}, {"addresses": ["192.0.2.6/24"], "gateway": "192.0.2.2"}],
+     "networks[1].gateway"),
 ])
 def test_what_interfaces_of_one_container_must_not_share(networks, option):
     with pytest.raises(LauncherError) as caught:
@@ -123,7 +133,8 @@ def test_what_interfaces_of_one_container_must_not_share(networks, option):
     assert caught.value.option == option
 
 
-@pytest.mark.parametrize("mac", ["02:00:00:00:00", "02:00:00:00:00:0g", "020000000005", "02-00-00-00-00-05", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff",
+@pytest.mark.parametrize("mac", ["02:00:00:00:00", "02:00:00:00:00:0g", "020000000005", "02-00-00-00-00-05", "01:00:5e:00:00:01",
+                                 "ff:ff:ff:ff:ff:ff",
                                  "00:00:00:00:00:00", "2:0:0:0:0:5", "", 5])
 def test_mac_addresses_that_no_interface_can_have_are_refused(mac):
     with pytest.raises(LauncherError, match="mac_address"):

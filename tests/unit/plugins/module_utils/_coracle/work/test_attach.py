@@ -9,6 +9,7 @@ import os
 import sys
 
 import pytest
+
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, Change
@@ -216,7 +217,8 @@ def add_foreign(name, kind="veth", **values):
     (lambda: add_foreign(HOST_END), "networks[0].host_interface"),
     (lambda: add_foreign(HOST_END, kind="bridge"), "networks[0].host_interface"),
     (lambda: add_foreign("br0"), "networks[0].bridge"),
-    (lambda: (netns.create("web"), change_inside(lambda socket: socket.add_veth("eth0", "p", os.open("/run/netns/web", os.O_RDONLY), None, None))),
+    (lambda: (netns.create("web"), change_inside(lambda socket: socket.add_veth("eth0", "p", os.open("/run/netns/web", os.O_RDONLY),
+                                                                                None, None))),
      "networks[0].interface_name"),
 ])
 def test_F15_what_is_not_ours_is_an_error_and_stays(host, foreign, option):
@@ -302,7 +304,8 @@ def refused():
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-CHANGED = [{"bridge": "br1", "addresses": ["192.0.2.6/24", "fd00::6/64"], "gateway": "192.0.2.2", "mtu": 1400, "mac_address": "02:00:00:00:00:07"},
+CHANGED = [{"bridge": "br1", "addresses": ["192.0.2.6/24", "fd00::6/64"], "gateway": "192.0.2.2", "mtu": 1400,
+            "mac_address": "02:00:00:00:00:07"},
            {"bridge": "br0", "addresses": ["198.51.100.5/24"]}]
 
 

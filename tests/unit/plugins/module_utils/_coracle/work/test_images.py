@@ -86,6 +86,14 @@ def test_a_file_that_was_written_just_now_is_not_trusted(source, monkeypatch):
     assert images.known(source) is None
 
 
+def test_stamps_of_archives_that_are_gone_go_with_the_next(source):
+    os.link(source, f"{source}.other")
+    images.remember(f"{source}.other", DIGEST)
+    os.unlink(f"{source}.other")
+    images.remember(source, DIGEST)
+    assert len(os.listdir(f"{places.IMAGES}/.stamps")) == 1 and images.known(source) == DIGEST
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"digest": 1}', b"\xff" * 10])
 def test_a_broken_stamp_is_as_none(source, content):
     images.remember(source, DIGEST)

@@ -92,7 +92,14 @@ def test_A53_single_bytes_long_lines_and_nul_are_kept(host):
     path, (out, err) = host.container("web1")
     os.close(err)
     long = b"x" * 100000 + b"\0end"
-    writer = threading.Thread(target=lambda: ([os.write(out, b"%d" % (n % 10)) for n in range(2000)], os.write(out, b"\n"), write_all(out, long + b"\n"), os.close(out)))
+
+    def write():
+        for number in range(2000):
+            os.write(out, b"%d" % (number % 10))
+        write_all(out, b"\n" + long + b"\n")
+        os.close(out)
+
+    writer = threading.Thread(target=write)
     writer.start()
     host.wait_for_end("web1")
     writer.join()

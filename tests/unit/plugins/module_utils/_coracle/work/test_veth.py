@@ -8,6 +8,7 @@ import os
 import signal
 
 import pytest
+
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, REMOVE
@@ -54,8 +55,11 @@ def host(own_network):
 def test_a_namespace_is_connected_and_everything_removed_again(host):
     before = [link.name for link in read.links(host)]
     changes, result = run(**GIVEN)
-    assert changes == [("netns", CREATE), ("bridge", CREATE), ("host_interface", CREATE), ("interface_name", CREATE), ("addresses", CREATE), ("gateway", CREATE)]
-    assert result["bridge"] == {"name": "br0", "type": "linux", "mac_address": read.link(host, "br0").mac, "mtu": 1500, "up": True, "managed": True,
+    assert changes == [("netns", CREATE), ("bridge", CREATE), ("host_interface", CREATE), ("interface_name", CREATE), ("addresses",
+                                                                                                                       CREATE),
+                                                                                                                       ("gateway", CREATE)]
+    assert result["bridge"] == {"name": "br0", "type": "linux", "mac_address": read.link(host, "br0").mac, "mtu": 1500, "up": True,
+                                "managed": True,
                                 "ports": [HOST_END]}
     mac = result["interface"].pop("mac_address")
     assert len(mac) == 17
@@ -154,13 +158,15 @@ def test_what_a_process_left_behind_is_absent_when_it_is_gone(host):
 
 
 @pytest.mark.parametrize("options, option", [
-    ({"bridge": "--"}, "bridge"), ({"bridge": "x;reboot"}, "bridge"), ({"bridge": "sixteen-bytes-xx"}, "bridge"), ({"bridge": "br\u00fc"}, "bridge"),
+    ({"bridge": "--"}, "bridge"), ({"bridge": "x;reboot"}, "bridge"), ({"bridge": "sixteen-bytes-xx"}, "bridge"),
+    ({"bridge": "br\u00fc"}, "bridge"),
     ({"bridge": "lo"}, "bridge"), ({"bridge": "plain"}, "bridge"), ({"bridge_type": "openvswitch"}, "bridge_type"),
     ({"netns": "../x"}, "netns"), ({"netns": "-x"}, "netns"), ({"netns": "/nowhere", "host_interface": "job"}, "netns"),
     ({"netns": "999999999", "host_interface": "job"}, "netns"), ({"netns": "/proc/self/ns/net", "host_interface": "job"}, "netns"),
     ({"netns": "/proc/self/ns/mnt", "host_interface": "job"}, "netns"), ({"netns": "4711"}, "host_interface"),
     ({"netns": None}, "addresses"), ({"host_interface": "plain"}, "host_interface"), ({"host_interface": "port"}, "host_interface"),
-    ({"host_interface": "br0"}, "host_interface"), ({"interface_name": "lo"}, "interface_name"), ({"interface_name": "a b"}, "interface_name"),
+    ({"host_interface": "br0"}, "host_interface"), ({"interface_name": "lo"}, "interface_name"), ({"interface_name": "a b"},
+                                                                                                  "interface_name"),
     ({"addresses": ["10.0.0.1/33"]}, "addresses"), ({"addresses": ["192.0.2.5/24", "192.0.2.5/24"]}, "addresses"),
     ({"addresses": ["203.0.113.1/24"], "gateway": None}, "addresses"), ({"gateway": "198.51.100.1"}, "gateway"), ({"mtu": 67}, "mtu"),
     ({"mac_address": "ff:ff:ff:ff:ff:ff"}, "mac_address"),
