@@ -39,6 +39,11 @@ _KINDS = ((str, "a text"), (bool, "true or false"), (int, "a number"), (float, "
 
 Options = dict[str, t.Any]
 
+_SPEC = argspec.container_spec()
+_OPTIONS = _SPEC.pop("argument_spec")
+_ALIASES = {alias: option for option, row in _OPTIONS.items() for alias in row.get("aliases", ())}
+_VALIDATOR = ArgumentSpecValidator(_OPTIONS, **_SPEC)
+
 
 class Item:
     """One entry of a list. `place`: as 'containers_list_web[2]'. `options`: defaults filled in. `want`: None when it is malformed."""
@@ -153,14 +158,6 @@ def _name(entry: Mapping[str, t.Any]) -> str | None:
     return os.path.basename(os.path.normpath(str(entry["path"]))) if entry.get("path") is not None else None
 
 
-def _aliases() -> dict[str, str]:
-    options = argspec.containers_spec()["argument_spec"]["containers"]["options"]
-    return {alias: option for option, row in options.items() for alias in row.get("aliases", ())}
-
-
-_ALIASES = _aliases()
-
-
 def _with_defaults(entry: Mapping[str, t.Any], defaults: Mapping[str, t.Any]) -> Options:
     mine = {_ALIASES.get(key, key): value for key, value in entry.items()}
     merged = {_ALIASES.get(key, key): value for key, value in defaults.items()}
@@ -179,11 +176,7 @@ def _validate(options: Options) -> tuple[spec.Want | None, str]:
     problem = _unknown(options)
     if problem:
         return None, problem
-    row = argspec.containers_spec()["argument_spec"]["containers"]
-    together = {key: row[key] for key in ("mutually_exclusive", "required_one_of", "required_by") if key in row}
-    required_by = together.pop("required_by", None)
-    validator = ArgumentSpecValidator(row["options"], required_by=required_by, **together)
-    result = validator.validate(options)
+    result = _VALIDATOR.validate(options)
     if result.error_messages:
         return None, "; ".join(result.error_messages)
     values = result.validated_parameters
@@ -198,12 +191,11 @@ def _validate(options: Options) -> tuple[spec.Want | None, str]:
 
 
 def _unknown(options: Options) -> str:
-    known = argspec.containers_spec()["argument_spec"]["containers"]["options"]
     for option in options:
         if _ALIASES.get(option) in options:
             return f"{option} and {_ALIASES[option]} are one option: remove one"
-        if option not in known and option not in _ALIASES:
-            near = get_close_matches(option, [*known, *_ALIASES], 1, 0.6)
+        if option not in _OPTIONS and option not in _ALIASES:
+            near = get_close_matches(option, [*_OPTIONS, *_ALIASES], 1, 0.6)
             return f"{option} is not an option of a container" + (f": did you mean {near[0]}?" if near else "")
     return ""
 

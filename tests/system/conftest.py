@@ -74,7 +74,7 @@ def make_box(launcher, busybox_tree, tmp_path):
             box = boxes.Box(launcher, str(tmp_path), options)
             stack.callback(box.remove)
             os.makedirs(box.path)
-            if "rootfs" not in options:
+            if "rootfs" not in options and "image" not in options:
                 shutil.copytree(busybox_tree, box.root, symlinks=True)
             return box
         yield make

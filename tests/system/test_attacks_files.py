@@ -452,6 +452,51 @@ def test_A18_a_setuid_program_gives_nothing(make_box, python_tree, tmp_path):
     assert boxes.naive_python(root, code, uid=99) == (99, 0)  # control
 
 
+@pytest.fixture
+def image(busybox_tree):
+    """An image of the store with device nodes and a setuid program in it; (digest, tree)."""
+    digest = hashlib.sha256(os.urandom(8)).hexdigest()
+    tree = f"/var/lib/coracle/images/{digest}/tree"
+    shutil.copytree(busybox_tree, tree, symlinks=True)
+    os.mknod(f"{tree}/srv/kmsg", stat.S_IFCHR | 0o666, os.makedev(1, 11))
+    yield f"sha256:{digest}", tree
+    shutil.rmtree(os.path.dirname(tree))
+
+
+def _snapshot(tree):
+    found = {}
+    for top, directories, names in os.walk(tree):
+        for name in directories + names:
+            info = os.lstat(os.path.join(top, name))
+            found[os.path.join(top, name)] = (info.st_mode, info.st_uid, info.st_size, info.st_mtime_ns, info.st_ino)
+    return found
+
+
+def test_A15_A25_an_image_of_the_store_is_never_written_and_gives_no_devices(make_box, image):
+    digest, tree = image
+    before = _snapshot(tree)
+    box = make_box(image=digest)
+    script = "head -n1 /proc/mounts; cat /srv/kmsg; echo x > /etc/passwd; chmod 4777 /bin/busybox; rm -r /root; ls /etc/passwd /root"
+    result = box.shell(script)
+    assert "overlay" in result.payload[0] and "nosuid,nodev" in result.payload[0] and "Permission denied" in result.err, result
+    assert "/etc/passwd" in result.payload and _snapshot(tree) == before
+    with open(f"{box.path}/upper/etc/passwd", encoding="ascii") as file:
+        assert file.read() == "x\n"  # control: what was written is elsewhere
+    assert box.shell("cat /etc/passwd").payload == ["x"]
+
+
+def test_A07_A08_also_when_the_upper_layer_of_an_overlay_says_so(make_box, image, tmp_path):
+    digest, _tree = image
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("dev", "proc", "sys"):
+        box = make_box(image=digest)
+        os.makedirs(f"{box.path}/upper")
+        os.symlink(outside, f"{box.path}/upper/{name}")
+        assert box.run("/bin/true").code == 125
+        assert os.listdir(outside) == [] and box.traces() == []
+
+
 def test_A19_what_is_no_root_is_refused(make_box, tmp_path):
     (tmp_path / "dir").mkdir()
     (tmp_path / "link").symlink_to("dir")

@@ -85,6 +85,17 @@ def test_A51_a_memory_hog_is_killed_alone_and_that_is_told(started):
     assert "memory" in shown.lower(), shown
 
 
+def test_A53_a_flood_of_output_fills_no_disk_and_stops_nobody(started):
+    box = started("/bin/sh", "-c", "yes | tr -d '\\n' & while :; do : > /alive; usleep 50000; done", log_max_size="256K")
+    time.sleep(3)
+    sizes = {name: os.stat(f"{box.path}/log/{name}").st_size for name in os.listdir(f"{box.path}/log")}
+    assert sizes and sum(sizes.values()) <= (256 << 10) * (len(sizes) + 1) and len(sizes) <= 4, sizes
+    assert time.time() - os.stat(f"{box.root}/alive").st_mtime < 2
+    begin = time.monotonic()
+    assert box.launcher("status", box.name).code == 0 and box.launcher("stop", "-t", "0", box.name).code == 0
+    assert time.monotonic() - begin < 5 and box.traces() == []
+
+
 def test_A55_a_process_that_ignores_the_stop_signal_is_killed_in_time(started):
     box = started("/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done", stop_timeout=1)
     begin = time.monotonic()
@@ -159,8 +170,8 @@ def test_A59_input_that_nobody_reads_does_not_stop_the_output(started, tmp_path)
     box = started("/bin/sleep", "60")
     packed = subprocess.run(["gzip", "-9"], input=bytes(64 << 20), capture_output=True, check=True).stdout * 6
     assert len(packed) > 4 << 16  # several pipes full
-    done = subprocess.run([boxes.COMMAND, "exec", "-i", box.name, "/bin/sh", "-c", "gzip -dc | tee /dev/null"], input=packed, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60, check=False)
+    done = subprocess.run([boxes.COMMAND, "exec", "-i", box.name, "/bin/sh", "-c", "gzip -dc | tee /dev/null"], input=packed,
+                          capture_output=True, timeout=60, check=False)
     assert done.returncode == 0 and len(done.stdout) == 6 * (64 << 20), (done.returncode, done.stderr)
 
 

@@ -199,22 +199,42 @@ def is_supervisor_of_ours(pid):
     return False
 
 
-def test_a_newer_version_takes_over_in_place(make_box):
-    box, other = make_box(), make_box()
-    start(box, "trap 'exit 6' TERM; while :; do sleep 0.02; done")
-    before = supervisor_pid()
+@pytest.fixture
+def newer_version(launcher):
+    """Another version of the code is the current one: a copy under another digest."""
     current = os.readlink(f"{places.LIBRARY}/current")
     newer = "0123456789abcdef" * 2
     shutil.copytree(f"{places.LIBRARY}/{current}", f"{places.LIBRARY}/{newer}", symlinks=True)
-    switch(newer)
-    try:
-        start(other, "sleep 60")
-        wait_until(lambda: newer in command_line(supervisor_pid()))
-        assert supervisor_pid() == before, "the same process: its children are still its children"
-        assert box.launcher("stop", "-t", "10", box.name).code == 0
-        assert details(box)["exit_code"] == 6
-    finally:
-        switch(current)
+
+    def use():
+        switch(newer)
+        return newer
+    yield use
+    switch(current)
+    shutil.rmtree(f"{places.LIBRARY}/{newer}")
+
+
+def test_F20_a_newer_version_takes_over_in_place(make_box, newer_version):
+    box, other = make_box(), make_box()
+    start(box, "trap 'exit 6' TERM; while :; do sleep 0.02; done")
+    before = supervisor_pid()
+    newer = newer_version()
+    start(other, "sleep 60")
+    wait_until(lambda: newer in command_line(supervisor_pid()))
+    time.sleep(0.3)
+    assert supervisor_pid() == before, "the same process, which never let go of the lock: its children are still its children"
+    assert box.launcher("stop", "-t", "10", box.name).code == 0
+    assert details(box)["exit_code"] == 6
+
+
+def test_F20_the_first_request_of_a_newer_version_may_be_a_stop(make_box, newer_version):
+    boxes_ = [make_box() for _ in range(3)]
+    for box in boxes_:
+        start(box, "trap 'sleep 0.3; exit 6' TERM; while :; do sleep 0.02; done")
+    newer_version()
+    stopped = boxes_[0].launcher("stop", *[box.name for box in boxes_])
+    assert stopped.code == 0, stopped
+    assert [details(box)["exit_code"] for box in boxes_] == [6, 6, 6]
 
 
 def switch(digest):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._coracle.model.change import Change
-from .._coracle.work import fleet, inspect
+from .._coracle.model.change import LIVE, Change
+from .._coracle.work import client, fleet, inspect
 from . import launcher
 
 Options = dict[str, t.Any]
@@ -26,18 +26,24 @@ def read_all(options: Options) -> fleet.Fleet:
 
 
 def plan(_options: Options, have: fleet.Fleet) -> list[Change]:
-    """All changes, that of the launcher first."""
+    """All changes, those of the launcher first."""
     changes = fleet.plan(have)
-    return launcher.plan_install() + changes if fleet.needs_launcher(have) else changes
+    if fleet.needs_launcher(have):
+        return launcher.plan_install() + changes
+    if fleet.is_unsupervised(have):
+        return [Change("supervisor", None, "running", LIVE, "it was killed; a new one adopts the containers that go on running"), *changes]
+    return changes
 
 
 def apply(_options: Options, have: fleet.Fleet, changes: list[Change]) -> None:
     """Make the changes. `changes` becomes what was done in the end: somebody else may have made some of them meanwhile."""
-    installs = [change for change in changes if change.option == "launcher"]
-    if installs:
+    ours = [change for change in changes if change.option in ("launcher", "supervisor")]
+    if any(change.option == "launcher" for change in ours):
         launcher.ensure_installed()
     fleet.apply(have)
-    changes[:] = installs + fleet.changes(have)
+    if any(change.option == "supervisor" for change in ours):
+        client.adopt()
+    changes[:] = ours + fleet.changes(have)
     if not have.several and have.jobs[0].error is not None:
         raise have.jobs[0].error
 

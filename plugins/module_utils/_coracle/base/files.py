@@ -247,6 +247,16 @@ class Lock:
             except FileNotFoundError:
                 make_directories(os.path.dirname(self._path))
 
+    def inherit(self, fd: int) -> None:
+        """Hold the lock through a descriptor that came along an execve."""
+        os.set_inheritable(fd, False)
+        self._fd = fd
+
+    def hand_on(self) -> int:
+        """Return the descriptor, which the next execve leaves open."""
+        os.set_inheritable(self._fd, True)
+        return self._fd
+
     def remove(self) -> None:
         """Remove the file; only its holder may."""
         if self._fd >= 0:

@@ -127,21 +127,23 @@ def _seal(words):
 
 
 def _supervise(words):
-    """Not for people: becomes the host's supervisor, started by work/client.py with a pipe on descriptor 3."""
+    """Not for people: becomes the host's supervisor. `ready=N`: a pipe to close when it listens (work/client.py); `lock=N`: the
+    lock, held already by the version that has just become this one."""
     _seal(words)
     from ..base import files
     from ..work import supervisor
 
+    handed = dict(word.split("=") for word in words[1:])
     lock = files.Lock(supervisor.LOCK)
-    if not lock.take(wait=False):
+    if "lock" in handed:
+        lock.inherit(int(handed["lock"]))
+    elif not lock.take(wait=False):
         return 3  # another one was first
+    ready = int(handed.get("ready", -1))
+    if ready >= 0:
+        os.set_inheritable(ready, False)
     _allow_many_descriptors()
-    try:
-        os.set_inheritable(3, False)
-        ready = 3
-    except OSError:
-        ready = -1  # after an exec in place: nobody waits
-    supervisor.Supervisor(os.path.basename(os.path.realpath(sys.path[0]))).serve(ready)
+    supervisor.Supervisor(os.path.basename(os.path.realpath(sys.path[0])), lock).serve(ready)
     return 0
 
 

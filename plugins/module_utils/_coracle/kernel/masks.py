@@ -12,7 +12,7 @@ from . import mounts
 
 _PROC_HIDDEN = ("acpi", "asound", "interrupts", "kallsyms", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list",
                 "timer_stats")
-_PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+_PROC_READ_ONLY = ("bus", "dynamic_debug", "fs", "irq", "sys", "sysrq-trigger")  # files that uid 0 may write without any capability
 _SYS_HIDDEN = ("firmware", "devices/virtual/powercap")
 
 

@@ -238,4 +238,3 @@ def _once(seen: dict[str, str], key: str, option: str, value: str) -> None:
         place = f", also in {seen[key]}" if seen[key] != option else ""
         raise LauncherError(f"is there twice{place}", option=option, value=value, remedy="Remove one")
     seen[key] = option
-

@@ -131,6 +131,12 @@ def needs_launcher(fleet: Fleet) -> bool:
     return not fleet.jobs or any(job.stops or job.starts or container.is_supervised(job) for job in fleet.jobs if job.changes)
 
 
+def is_unsupervised(fleet: Fleet) -> bool:
+    """True when containers of ours run and nobody waits for them: their supervisor was killed."""
+    running = [job for job in fleet.jobs if job.have.running and not job.have.state.foreground]
+    return bool(running) and not client.is_there()
+
+
 def apply(fleet: Fleet) -> None:
     """Make the planned changes. Errors of one container are kept in its job. Its changes are planned again under its lock, since somebody
     else may have been here after the first look."""

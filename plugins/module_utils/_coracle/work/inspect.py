@@ -14,7 +14,6 @@ from ..kernel import procs
 from ..kernel.cgroup import detect
 from ..kernel.net import netns
 from ..model import spec as specs
-from ..model import state as states
 from . import nics, records
 from .limits import Cgroup
 

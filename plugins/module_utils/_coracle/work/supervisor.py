@@ -57,10 +57,10 @@ class _Container:
 
 
 class Supervisor:
-    """See the module. `digest` names the code that this process runs."""
+    """See the module. `digest` names the code that this process runs; `lock` is held, and says that there is no other."""
 
-    def __init__(self, digest: str):
-        self.digest = digest
+    def __init__(self, digest: str, lock: files.Lock):
+        self.digest, self.lock = digest, lock
         self.epoll = select.epoll()
         self.handlers = {}  # fd -> function(events)
         self.timers = []  # [deadline, function]
@@ -180,13 +180,13 @@ class Supervisor:
             os.write(2, f"supervisor: its cgroup stays: {error}\n".encode("utf-8", "backslashreplace"))
 
     def _busy(self):
-        return any(container.phase != _UP for container in self.containers.values())
+        return any(container.phase != _UP or container.stoppers for container in self.containers.values())
 
     def _hand_over(self):
         """Become the newer code by exec in place: our children stay our children, and the new code adopts them from their state."""
         tree = f"{places.LIBRARY}/{self.successor}"
         self.log.close()
-        os.execve(sys.executable, [sys.executable, "-I", "-S", tree, "supervisor"], {})
+        os.execve(sys.executable, [sys.executable, "-I", "-S", tree, "supervisor", f"lock={self.lock.hand_on()}"], {})
 
     # --- requests
 

@@ -34,8 +34,8 @@ def socket_in(namespace: str, *kind: int) -> socket.socket:
 
 
 def tcp(server_namespace: str, address: str, client_namespace: str, family: int) -> bool:
-    with socket_in(server_namespace, family, socket.SOCK_STREAM) as server, socket_in(client_namespace, family,
-                                                                                      socket.SOCK_STREAM) as client:
+    stream = socket.SOCK_STREAM
+    with socket_in(server_namespace, family, stream) as server, socket_in(client_namespace, family, stream) as client:
         server.bind((address, 0))
         server.listen()
         client.connect(server.getsockname())
