@@ -101,7 +101,7 @@ class ImageSender:
         return result
 
     def _send(self, path: str, digest: str) -> str:
-        """Copy an archive to the task's temporary directory on the host, which Ansible removes at the end of the task, and return its path."""
+        """Copy an archive to the task's temporary directory on the host, which goes when the task ends, and return its path there."""
         shell = self._action._connection._shell
         if shell.tmpdir is None:
             self._action._make_tmp_path()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._coracle.model.change import LIVE, Change
-from .._coracle.work import client, fleet, inspect
+from .._coracle.work import client, container, fleet, inspect
 from . import launcher
 
 Options = dict[str, t.Any]
@@ -68,7 +68,7 @@ def result_of_all(_options: Options, have: fleet.Fleet, changes: list[Change], c
     return values
 
 
-def _entry(job: fleet.Job) -> dict[str, t.Any]:
+def _entry(job: container.Job) -> dict[str, t.Any]:
     entry = {**inspect.describe(job.have), "restart_required": inspect.restart_required(job.have), "changed": bool(job.changes),
              "failed": job.error is not None}
     if job.error is not None:

@@ -60,8 +60,9 @@ def failure(error: LauncherError) -> dict[str, t.Any]:
         values["option"] = error.option
     if error.remedy is not None:
         values["remedy"] = error.remedy
-    if getattr(error, "needs_image", None):
-        values["needs_image"] = error.needs_image  # for the action plugin, which then sends the archives
+    needs_image = getattr(error, "needs_image", None)
+    if needs_image:
+        values["needs_image"] = needs_image  # for the action plugin, which then sends the archives
     return values
 
 

@@ -15,7 +15,9 @@ from .entries import PIECE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
+
+    Pieces = Generator[bytes, None, None]
 
 _READ = 256 << 10
 _AHEAD = 6  # pieces unpacked before somebody asks for them
@@ -171,7 +173,7 @@ class Stream:
     def __init__(self, fd: int, max_padding: int, digest: hashlib._Hash | None = None):
         """`fd`: a regular file at its beginning. `max_padding`: bytes; more zeros than that between archives are refused."""
         self._source = _Source(fd, digest)
-        self._pieces: Iterator[bytes] | None = None  # of a compressed run; None while bytes pass as they are
+        self._pieces: Pieces | None = None  # of a compressed run; None while bytes pass as they are
         self._view = memoryview(b"")
         self._padding = max_padding
         self._runs = 0
@@ -258,14 +260,14 @@ class Stream:
             self._pieces.close()
             self._pieces = None
 
-    def _unpack(self) -> Iterator[bytes]:
+    def _unpack(self) -> Pieces:
         # Members that follow each other at once are one stream to every unpacker: an archive may go on from one into the next.
         codec = _codec_of(self._source.peek(_MAGIC))
         while codec is not None and codec.open is not None:
             yield from self._unpack_member(codec)
             codec = _codec_of(self._source.peek(_MAGIC))
 
-    def _unpack_member(self, codec: _Codec) -> Iterator[bytes]:
+    def _unpack_member(self, codec: _Codec) -> Pieces:
         unpacker, broken = codec.open()
         while not unpacker.eof:
             data = self._source.piece() if unpacker.needs_input else b""
@@ -282,14 +284,14 @@ class Stream:
         self._source.give_back(unpacker.unused_data)
 
 
-def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _ahead(pieces: Pieces) -> Pieces:
     """Return the same pieces, made by another thread where there are two processors."""
     if len(os.sched_getaffinity(0)) < 2:
         return pieces
     return _from_thread(pieces)
 
 
-def _from_thread(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _from_thread(pieces: Pieces) -> Pieces:
     ready: queue.Queue = queue.Queue(_AHEAD)
     stop = threading.Event()
 

@@ -13,7 +13,7 @@ import struct
 
 from ..base.errors import ArchiveError
 from . import compression
-from .entries import DIRECTORY, FILE, KINDS, PATH_MAX, PIECE, SYMLINK, BLOCK, CHARACTER, Entry, Limits, Member, check_owner, clean_path
+from .entries import BLOCK, CHARACTER, DIRECTORY, FILE, KINDS, PATH_MAX, PIECE, SYMLINK, Entry, Limits, Member, check_owner, clean_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def entries(stream: compression.Stream, limits: Limits, summary: Summary) -> Ite
         summary.segments.append(compressed)
         yield from _archive(stream, limits, summary)
     if not summary.segments:
-        raise ArchiveError("holds no archive, nothing but zeros or nothing at all", remedy="Give an initrd: a cpio archive, compressed or not")
+        raise ArchiveError("holds no archive, nothing but zeros or nothing at all",
+                           remedy="Give an initrd: a cpio archive, compressed or not")
 
 
 def _archive(stream: compression.Stream, limits: Limits, summary: Summary) -> Iterator[Entry]:
@@ -112,7 +113,8 @@ def _read_name(stream: compression.Stream, size: int, offset: int) -> bytes:
     padded = size + -(_HEADER + size) % 4
     name = stream.exactly(padded)
     if len(name) < padded:
-        raise ArchiveError(f"ends in the middle of a name, at byte {stream.position} of the unpacked archive", remedy="Copy the image again")
+        raise ArchiveError(f"ends in the middle of a name, at byte {stream.position} of the unpacked archive",
+                           remedy="Copy the image again")
     if name[size - 1] != 0:
         raise ArchiveError(f"has a name without its NUL, at byte {offset} of the unpacked archive")
     name = name[:size].partition(b"\0")[0]  # the kernel, too, takes a longer name field as padding

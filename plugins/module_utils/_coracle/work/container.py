@@ -34,9 +34,7 @@ def read(options: dict, host: Host) -> tuple[Want, Have]:
     if have.problem is not None:
         raise have.problem
     if want.archive is not None and not want.checked:
-        from . import images
-
-        want.spec["image"] = images.plan_image(want.archive, "image").digest
+        want.spec["image"] = host.digest_of(want.archive)
     check(want, have, host)
     return want, have
 

@@ -114,7 +114,9 @@ def plan(fleet: Fleet) -> list[Change]:
         try:
             job.changes = container.plan(job.want, job.have)
         except LauncherError as error:
-            raise _placed(error, index, {"name": job.want.name}) if fleet.several else error
+            if fleet.several:
+                _placed(error, index, {"name": job.want.name})
+            raise
     return changes(fleet)
 
 

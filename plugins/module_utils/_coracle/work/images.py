@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,7 +20,7 @@ import os
 import stat
 import time
 
-from ..base import files, libc, places, text
+from ..base import files, libc, places
 from ..base.errors import ArchiveError, LauncherError
 from ..formats import compression, cpio
 from ..formats.entries import Limits
@@ -47,13 +46,17 @@ class Image:
     """
 
     __slots__ = ("digest", "tree", "format", "segments", "entries", "bytes", "depth", "skipped")
-    _STORED = ("format", "segments", "entries", "bytes", "depth", "skipped")
+    STORED = frozenset(("format", "segments", "entries", "bytes", "depth", "skipped"))
 
     def __init__(self, digest: str, tree: str | None, values: dict):
         self.digest = digest
         self.tree = tree
-        for name in self._STORED:
-            setattr(self, name, values[name])
+        self.format = values["format"]
+        self.segments = values["segments"]
+        self.entries = values["entries"]
+        self.bytes = values["bytes"]
+        self.depth = values["depth"]
+        self.skipped = values["skipped"]
 
     def as_dict(self) -> dict:
         """Return it as modules return it in `image`."""
@@ -102,7 +105,7 @@ def find(digest: str) -> Image | None:
         values = json.loads(files.read_limited(f"{home}/image", _INFO_LIMIT))
     except (FileNotFoundError, ValueError):
         return None
-    if not isinstance(values, dict) or set(values) != set(Image._STORED) or not os.path.isdir(f"{home}/{_TREE}"):
+    if not isinstance(values, dict) or set(values) != Image.STORED or not os.path.isdir(f"{home}/{_TREE}"):
         return None
     return Image(digest, f"{home}/{_TREE}", values)
 

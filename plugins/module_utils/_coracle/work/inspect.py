@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import time
 
-from ..base import places
+from ..base import files, places
 from ..base.errors import LauncherError
 from ..kernel import procs
 from ..kernel.cgroup import detect
 from ..kernel.net import netns
+from ..model import settings
 from ..model import spec as specs
 from . import nics, records
 from .limits import Cgroup
@@ -26,10 +27,19 @@ OURS = ("log", "upper", "work")
 class Host:
     """What all containers of one run share, read when the first one needs it."""
 
-    __slots__ = ("_layout",)
+    __slots__ = ("_layout", "_digests")
 
     def __init__(self):
         self._layout = None
+        self._digests = {}
+
+    def digest_of(self, archive: str) -> str:
+        """The digest of an archive; many containers name the same one. LauncherError."""
+        if archive not in self._digests:
+            from . import images
+
+            self._digests[archive] = images.plan_image(archive, "image").digest
+        return self._digests[archive]
 
     def layout(self) -> detect.Layout:
         """The host's cgroup hierarchies. LauncherError when none is mounted."""
@@ -102,12 +112,12 @@ def locate(name: str | None, path: str | None) -> tuple[str, str]:
 def read(name: str, path: str, host: Host) -> Have:
     """Return what the host has of one container. Settings that cannot be read are `problem`, not an error."""
     have = Have(name, path)
-    have.spec, have.problem = _read_settings(path)
+    have.spec, have.problem, content = _read_settings(path)
     state = records.read_state(name)
     have.state = state if state is not None and state.path == path else None
     have.running = records.is_running(have.state)
     if have.running:
-        have.started = records.read_started(name) or have.spec or {}
+        have.started = _read_started(name, have.spec, content)
         have.limits = read_limits(host.cgroup(name))
     have.remains = have.running or _remains(have)
     return have
@@ -116,11 +126,21 @@ def read(name: str, path: str, host: Host) -> Have:
 def _read_settings(path):
     # A directory without settings is what a creation that was killed leaves: no container yet.
     if not os.path.lexists(f"{path}/settings"):
-        return None, None
+        return None, None, b""
     try:
-        return records.read_settings(path), None
+        content = files.read_limited(f"{path}/settings", settings.LIMIT)
+        return settings.parse(content, f"{path}/settings"), None, content
     except LauncherError as error:
-        return None, error
+        return None, error, b""
+
+
+def _read_started(name, spec, content):
+    """The spec that the running process was started with. Mostly the file is the same, and need not be parsed a second time."""
+    try:
+        started = files.read_limited(f"{records.run_directory(name)}/settings", settings.LIMIT)
+        return spec if spec is not None and started == content else settings.parse(started)
+    except (FileNotFoundError, LauncherError):
+        return spec or {}
 
 
 def _remains(have):
@@ -202,7 +222,7 @@ def find(options: dict) -> list[Have]:
     return found
 
 
-def _locate_known(name):
+def _locate_known(name: str) -> tuple[str, str]:
     state = records.read_state(name)
     if state is not None and (records.is_running(state) or not os.path.exists(f"{records.path_of(name)}/settings")):
         return name, state.path

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STAMP_LIMIT = 65536
 _MAX_DEPTH = 256  # verify holds a descriptor for each level
 _SHOWN = 100  # differences that verify lists one by one
+_DIFFERS = "the tree differs from its image"
 
 
 class Dest:
@@ -180,7 +181,8 @@ def _source(want: dict) -> tuple[str | None, str]:
         archive = None
     else:
         if not src.startswith("/"):
-            raise LauncherError("is no absolute path", option="src", value=src, remedy="Give the archive's path on the host, beginning with /")
+            raise LauncherError("is no absolute path", option="src", value=src,
+                                remedy="Give the archive's path on the host, beginning with /")
         archive, digest = src, images.plan_image(src).digest
     if checksum not in (None, digest):
         raise LauncherError(f"is not the digest of {src}, which is {digest}", option="checksum", value=checksum,
@@ -237,9 +239,9 @@ def _verify_changes(differing: list[tuple]) -> list[Change]:
     changes = []
     for path, before, after in differing[:_SHOWN]:
         name = text.printable(os.fsencode(path)) or "."
-        changes.append(Change("verify", f"{name}: {_shown(before)}", f"{name}: {_shown(after)}", RECREATE, "the tree differs from its image"))
+        changes.append(Change("verify", f"{name}: {_shown(before)}", f"{name}: {_shown(after)}", RECREATE, _DIFFERS))
     if len(differing) > _SHOWN:
-        changes.append(Change("verify", f"{len(differing) - _SHOWN} more files", None, RECREATE, "the tree differs from its image"))
+        changes.append(Change("verify", f"{len(differing) - _SHOWN} more files", None, RECREATE, _DIFFERS))
     return changes
 
 

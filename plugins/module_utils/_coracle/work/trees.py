@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import typing as t
     from collections.abc import Callable, Iterator
 
+    Difference = tuple[str, t.Optional[str], t.Optional[str]]
+
 LINK = "link"  # a further name of a file; `extra` is its first name
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _PIECE = 1 << 20
@@ -237,14 +239,14 @@ def _finish_directory(root: int, record: Record, policy: Policy) -> None:
         os.close(fd)
 
 
-def differences(source: int, records: dict[str, Record], target: int, policy: Policy) -> list[tuple[str, str | None, str | None]]:
+def differences(source: int, records: dict[str, Record], target: int, policy: Policy) -> list[Difference]:
     """Compare the tree below `target` with the image's: (path, what is there, what should be there), sorted by path; None is nothing.
 
     Names, types, modes, owners, sizes, link targets and device numbers by the manifest, content byte for byte with the store's tree
     below `source`. Times are not compared. `target` may be hostile: nothing is followed, fifos and devices are not opened.
     """
     wanted = {path: record for path, record in records.items() if policy.wants(record) and record.kind != SOCKET}
-    found = []
+    found: list[Difference] = []
     inodes: dict[str, int] = {}
     here, there = _Here(source), _Here(target)
     try:

@@ -21,7 +21,8 @@ from . import nics
 _REMEDIES = {
     errno.EEXIST: "It appeared while we worked: run it again",
     errno.ENODEV: "It disappeared while we worked: run it again",
-    errno.EOPNOTSUPP: "The kernel lacks the module veth or bridge: load it, or boot a kernel that has it",
+    errno.EOPNOTSUPP: "This kernel has no veth, no bridge or no IPv6: load the module, or do without",
+    errno.EACCES: "IPv6 is switched off there: set its sysctl disable_ipv6 to 0, or give no IPv6 address",
     errno.EPERM: "The task needs root with CAP_NET_ADMIN",
     errno.ELOOP: "An interface of this bridge is a bridge itself",
 }
@@ -100,8 +101,8 @@ class Wiring:
             mtu = nic.mtu or (known.mtu if known is not None else None)  # a smaller port would make the whole bridge smaller
             self._make_pair(nic, seen, mtu)
             have.inside = nics.look_inside(self._namespace)
-            seen = have.seen[nic.interface_name] = nics.Seen(_find(nic.host_interface, f"{nic.where}host_interface"),
-                                                            have.inside.links.get(nic.interface_name))
+            outer = _find(nic.host_interface, f"{nic.where}host_interface")
+            seen = have.seen[nic.interface_name] = nics.Seen(outer, have.inside.links.get(nic.interface_name))
         self._outer_end(nic, seen.outer, bridge)
         self._inner_end(nic, seen.inner)
         if nic.addresses is not None:

@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """compare_trees.py ONE OTHER: print what differs, one line each, and how many entries are equal.
 
-Compared are names, types, modes, owners, link counts of files and which names they join, device numbers, targets, content, and times of all but directories and links.
+Compared are names, types, modes, owners, link counts of files and which names they join, device numbers, targets, content, and times
+of all but directories and links.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pathlib
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible import argspec
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import settings
 
@@ -60,3 +61,11 @@ def test_contradictions_are_found_for_one_and_for_a_list(parameters, problem, se
     values = argspec.containers_spec() if several else argspec.container_spec()
     result = ArgumentSpecValidator(**values).validate({"containers": [parameters]} if several else parameters)
     assert any(problem in message for message in result.error_messages)
+
+
+def test_the_documentation_of_the_list_is_generated_from_that_of_one():
+    tool = pathlib.Path(argspec.__file__).parents[3] / "tests" / "tools" / "generate_doc_fragments.py"
+    found = importlib.util.spec_from_file_location("generate_doc_fragments", tool)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    assert module.TARGET.read_text(encoding="utf-8") == module.generate()

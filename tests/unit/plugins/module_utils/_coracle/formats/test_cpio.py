@@ -16,7 +16,17 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import compression, cpio
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import (
-    BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, SOCKET, SYMLINK, Archive, header, trailer)
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    SOCKET,
+    SYMLINK,
+    Archive,
+    header,
+    trailer,
+)
 
 
 @pytest.fixture
@@ -43,7 +53,8 @@ def names(found):
 @pytest.mark.parametrize("magic, name", [(b"070701", "newc"), (b"070702", "crc")])
 def test_an_archive_of_each_kind_of_entry(parse, magic, name):
     archive = Archive(magic).directory(b".").directory(b"etc", 0o2755).file(b"etc/a", b"hello", 0o4711, uid=1, gid=2, mtime=77)
-    archive.symlink(b"l", b"/etc/a").node(b"null", CHARACTER, rdev=(1, 3)).node(b"sda", BLOCK, rdev=(8, 0)).node(b"f", FIFO).node(b"s", SOCKET)
+    archive.symlink(b"l", b"/etc/a").node(b"null", CHARACTER, rdev=(1, 3)).node(b"sda", BLOCK, rdev=(8, 0))
+    archive.node(b"f", FIFO).node(b"s", SOCKET)
     found = parse(archive.end(37))
     assert names(found) == [b"", b"etc", b"etc/a", b"l", b"null", b"sda", b"f", b"s"]
     assert [entry.kind for entry, _data in found] == [
@@ -54,8 +65,9 @@ def test_an_archive_of_each_kind_of_entry(parse, magic, name):
     assert (parse.summary.format, parse.summary.segments, parse.summary.entries, parse.summary.size) == (name, ["none"], 8, 11)
 
 
-@pytest.mark.parametrize("name, path", [(b"/etc/a", b"etc/a"), (b"./a", b"a"), (b"a//b/./c/", b"a/b/c"), (b"///", b""), (b"..a/b..", b"..a/b.."),
-                                        (b"./TRAILER!!!", b"TRAILER!!!"), (b"a\nb\x1b[2J\xff", b"a\nb\x1b[2J\xff"), (b"n" * 255, b"n" * 255)])
+@pytest.mark.parametrize("name, path", [
+    (b"/etc/a", b"etc/a"), (b"./a", b"a"), (b"a//b/./c/", b"a/b/c"), (b"///", b""), (b"..a/b..", b"..a/b.."),
+    (b"./TRAILER!!!", b"TRAILER!!!"), (b"a\nb\x1b[2J\xff", b"a\nb\x1b[2J\xff"), (b"n" * 255, b"n" * 255)])
 def test_B01_B38_names_are_below_the_root(parse, name, path):
     assert names(parse(Archive().directory(name).end())) == [path]
 

@@ -20,8 +20,7 @@ from hypothesis import strategies as st  # noqa: E402
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError  # noqa: E402
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import compression, cpio  # noqa: E402
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits  # noqa: E402
-from ansible_collections.coracle.launcher.tests.unit.archives import (  # noqa: E402
-    CHARACTER, DIRECTORY, FIFO, FILE, SYMLINK, Archive)
+from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, DIRECTORY, FIFO, FILE, SYMLINK, Archive  # noqa: E402
 
 # Each test runs in a process of its own, so nothing is kept between examples but the file.
 profile = settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

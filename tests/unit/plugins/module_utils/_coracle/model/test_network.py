@@ -115,8 +115,8 @@ def test_a_link_local_gateway_needs_an_ipv6_address():
 
 def test_the_gateway_must_be_in_the_network_of_its_own_interface():
     with pytest.raises(LauncherError, match=r"networks\[1\].gateway='192.0.2.1': is in no network"):
-        network.nics("web", [{"bridge": "a", "addresses": ["192.0.2.5/24"]}, {"bridge": "b", "addresses": ["198.51.100.5/24"],
-                                                                              "gateway": "192.0.2.1"}])
+        network.nics("web", [{"bridge": "a", "addresses": ["192.0.2.5/24"]},
+                             {"bridge": "b", "addresses": ["198.51.100.5/24"], "gateway": "192.0.2.1"}])
 
 
 @pytest.mark.parametrize("networks, option", [

@@ -213,13 +213,16 @@ def add_foreign(name, kind="veth", **values):
     links.host()._call("link", "add", ifname=name, kind=kind, **values)
 
 
+def foreign_inside(name):
+    netns.create("web")
+    change_inside(lambda socket: socket._call("link", "add", ifname=name, kind="veth", peer={"ifname": "peer"}))
+
+
 @pytest.mark.parametrize("foreign, option", [
     (lambda: add_foreign(HOST_END), "networks[0].host_interface"),
     (lambda: add_foreign(HOST_END, kind="bridge"), "networks[0].host_interface"),
     (lambda: add_foreign("br0"), "networks[0].bridge"),
-    (lambda: (netns.create("web"), change_inside(lambda socket: socket.add_veth("eth0", "p", os.open("/run/netns/web", os.O_RDONLY),
-                                                                                None, None))),
-     "networks[0].interface_name"),
+    (lambda: foreign_inside("eth0"), "networks[0].interface_name"),
 ])
 def test_F15_what_is_not_ours_is_an_error_and_stays(host, foreign, option):
     foreign()

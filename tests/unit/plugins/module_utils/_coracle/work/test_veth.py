@@ -55,12 +55,11 @@ def host(own_network):
 def test_a_namespace_is_connected_and_everything_removed_again(host):
     before = [link.name for link in read.links(host)]
     changes, result = run(**GIVEN)
-    assert changes == [("netns", CREATE), ("bridge", CREATE), ("host_interface", CREATE), ("interface_name", CREATE), ("addresses",
-                                                                                                                       CREATE),
-                                                                                                                       ("gateway", CREATE)]
-    assert result["bridge"] == {"name": "br0", "type": "linux", "mac_address": read.link(host, "br0").mac, "mtu": 1500, "up": True,
-                                "managed": True,
-                                "ports": [HOST_END]}
+    options = ("netns", "bridge", "host_interface", "interface_name", "addresses", "gateway")
+    assert changes == [(option, CREATE) for option in options]
+    mac = read.link(host, "br0").mac
+    assert result["bridge"] == {
+        "name": "br0", "type": "linux", "mac_address": mac, "mtu": 1500, "up": True, "managed": True, "ports": [HOST_END]}
     mac = result["interface"].pop("mac_address")
     assert len(mac) == 17
     assert result["interface"] == {"name": "eth0", "netns": "web", "host_interface": HOST_END, "bridge": "br0", "mtu": 1500, "up": True,
@@ -165,8 +164,8 @@ def test_what_a_process_left_behind_is_absent_when_it_is_gone(host):
     ({"netns": "999999999", "host_interface": "job"}, "netns"), ({"netns": "/proc/self/ns/net", "host_interface": "job"}, "netns"),
     ({"netns": "/proc/self/ns/mnt", "host_interface": "job"}, "netns"), ({"netns": "4711"}, "host_interface"),
     ({"netns": None}, "addresses"), ({"host_interface": "plain"}, "host_interface"), ({"host_interface": "port"}, "host_interface"),
-    ({"host_interface": "br0"}, "host_interface"), ({"interface_name": "lo"}, "interface_name"), ({"interface_name": "a b"},
-                                                                                                  "interface_name"),
+    ({"host_interface": "br0"}, "host_interface"), ({"interface_name": "lo"}, "interface_name"),
+    ({"interface_name": "a b"}, "interface_name"),
     ({"addresses": ["10.0.0.1/33"]}, "addresses"), ({"addresses": ["192.0.2.5/24", "192.0.2.5/24"]}, "addresses"),
     ({"addresses": ["203.0.113.1/24"], "gateway": None}, "addresses"), ({"gateway": "198.51.100.1"}, "gateway"), ({"mtu": 67}, "mtu"),
     ({"mac_address": "ff:ff:ff:ff:ff:ff"}, "mac_address"),

@@ -24,8 +24,8 @@ def test_names_that_are_no_file_names_are_refused(name):
 
 
 @pytest.mark.parametrize("given, place", [
-    ("web", "/run/netns/web"), ("4711", "/proc/4711/ns/net"), ("/proc/self/ns/net", "/proc/self/ns/net"), ("/run/netns/../netns/web",
-                                                                                                           "/run/netns/web"),
+    ("web", "/run/netns/web"), ("4711", "/proc/4711/ns/net"), ("/proc/self/ns/net", "/proc/self/ns/net"),
+    ("/run/netns/../netns/web", "/run/netns/web"),
 ])
 def test_a_namespace_is_located_by_name_pid_or_path(given, place):
     assert netns.locate(given) == place

@@ -43,8 +43,8 @@ def test_a_message_that_ends_early_is_no_error(cut):
 
 
 def address(family, prefix, scope, index, flags, *attributes):
-    return bytes([family, prefix, flags, scope]) + netlink.pack(index, 4) + b"".join(netlink.attribute(kind, data) for kind,
-                                                                                     data in attributes)
+    body = bytes([family, prefix, flags, scope]) + netlink.pack(index, 4)
+    return body + b"".join(netlink.attribute(kind, data) for kind, data in attributes)
 
 
 V4, OTHER_V4 = bytes([192, 0, 2, 5]), bytes([192, 0, 2, 9])
@@ -65,8 +65,8 @@ def test_permanent_addresses_are_read(message, expected):
 
 
 def route(family, length, table, protocol, kind, *attributes):
-    return bytes([family, length, 0, 0, table, protocol, 0, kind]) + bytes(4) + b"".join(netlink.attribute(number, data) for number,
-                                                                                         data in attributes)
+    body = bytes([family, length, 0, 0, table, protocol, 0, kind]) + bytes(4)
+    return body + b"".join(netlink.attribute(number, data) for number, data in attributes)
 
 
 DEV, VIA4, VIA6 = (4, netlink.pack(3, 4)), (5, V4), (5, V6)
