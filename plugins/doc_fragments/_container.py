@@ -114,7 +114,7 @@ options:
     type: int
   cpus:
     description:
-      - Most processor time, in processors. V(0.5) is half of one.
+      - Most processor time, in processors. V(0.5) is half of one, V(-1) is no limit.
       - Changes while the container runs.
     type: float
   pids_limit:

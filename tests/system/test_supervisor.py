@@ -274,6 +274,14 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(box, options, said, code
     assert box.launcher("start", box.path).code == 0, "the next good one converges"
 
 
+def test_a_directory_that_the_user_may_not_enter_is_no_working_directory(box):
+    os.makedirs(f"{box.root}/secret", 0o700, exist_ok=True)
+    os.chmod(f"{box.root}/secret", 0o700)
+    refused = box.run("/bin/pwd", user="99", group="98", working_dir="/secret")
+    assert refused.code == 125 and "working_dir='/secret'" in refused.err, refused
+    assert box.run("/bin/pwd", working_dir="/secret").payload == ["/secret"], "root may"
+
+
 def test_last_words_are_of_this_start_not_of_an_earlier_one(box):
     box.write_settings(command=["/bin/sh", "-c", "echo old; exit 1"])
     assert "old" in box.launcher("start", box.path).err

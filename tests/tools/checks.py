@@ -122,7 +122,7 @@ def units(collection: Path, venv: Path) -> list[Check]:
         if shutil.which(f"python{python}") is None:
             continue
         command = ["ansible-test", "units", "--color", "no", "--venv", "--python", python, "--num-workers", "2"]
-        found.append(Check(f"units-{python}", collection, venv, [command], functools.partial(count_units, minimum), {}))
+        found.append(Check(f"units-{python}", collection, venv, [command], functools.partial(count_units, minimum), {"PYTEST_ADDOPTS": "--durations=15"}, seconds=600))
     return found
 
 

@@ -46,13 +46,15 @@ def _shares(value, option):
 
 
 def _cpus(value, option):
-    """Processors as text with at most three decimals, so that one value has one spelling: '0.5', '2'."""
+    """Processors as text with at most three decimals, so that one value has one spelling: '0.5', '2'; '-1' is no limit."""
+    if value in (-1, "-1"):
+        return "-1"
     shown = format(value, ".3f") if isinstance(value, float) else str(value) if not isinstance(value, bool) else ""
     whole, _point, fraction = shown.partition(".")
     fraction = fraction.rstrip("0")
     if not text.is_digits(whole) or len(whole) > 4 or (fraction and not text.is_digits(fraction)) or len(fraction) > 3 \
             or int(whole) * 1000 + int((fraction or "0").ljust(3, "0")) < 10:
-        raise LauncherError("is not a number of processors", option=option, value=value, remedy="Use e.g. 0.5 or 2; at least 0.01")
+        raise LauncherError("is not a number of processors", option=option, value=value, remedy="Use e.g. 0.5 or 2; at least 0.01, or -1 for no limit")
     return f"{int(whole)}.{fraction}" if fraction else str(int(whole))
 
 

@@ -23,7 +23,7 @@ SHORTHAND = {"bridge": "bridge", "ip": "addresses", "gw": "gateway"}  # the arti
 RIVALS = {"image": "rootfs", "rootfs": "image", "cpu_percent": "cpu_shares", "cpu_shares": "cpu_percent"}
 
 # What a settings file means that does not name the option. None: whatever the launcher finds.
-_UNSAID = {"memory": text.UNLIMITED, "pids_limit": text.UNLIMITED, "env": {}, "labels": {}, "networks": [],
+_UNSAID = {"memory": text.UNLIMITED, "cpus": "-1", "pids_limit": text.UNLIMITED, "env": {}, "labels": {}, "networks": [],
            **{option: value for option, value in settings.DEFAULTS.items() if value is not None}}
 
 
@@ -166,13 +166,7 @@ def creation(asked: dict) -> list[Change]:
 
 def pending(settings_spec: dict, started_spec: dict) -> list[str]:
     """Return the options whose value in the settings waits for a restart: the container runs with another one."""
-    return [row.option for row in settings.KEYS
-            if (row.cost != LIVE or row is settings.NETWORKS and lacks_namespace(started_spec)) and not same(row.option, settings_spec, started_spec)]
-
-
-def lacks_namespace(started_spec: dict) -> bool:
-    """True when a container was started without any network: its namespace has no name, so interfaces need a restart."""
-    return not started_spec.get("networks")
+    return [row.option for row in settings.KEYS if row.cost != LIVE and not same(row.option, settings_spec, started_spec)]
 
 
 def cost(option: str) -> str:

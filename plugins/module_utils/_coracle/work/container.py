@@ -44,7 +44,7 @@ def look(want: Want, host: Host) -> Have:
     have = inspect.read(want.name, want.path, host)
     if have.running and want.state not in (specs.ABSENT, specs.STOPPED):
         have.kept = host.cgroup(want.name).kept(_limits(want.spec))
-        if "networks" in want.spec and have.started.get("networks"):
+        if "networks" in want.spec:
             have.networks = network.container_have(want.name, want.name, want.spec["networks"])
     return have
 
@@ -73,6 +73,7 @@ def check(want: Want, have: Have, host: Host) -> None:
         host.cgroup(want.name).check(_limits(want.spec))
     if want.state == specs.STARTED and not have.running:
         host.layout()
+        network.refuse_foreign(want.name)
         if spec.get("networks"):
             links.require()
             network.container_plan(want.name, spec["networks"], network.container_have(want.name, want.name, spec["networks"]))
@@ -147,9 +148,6 @@ def plan(want: Want, have: Have) -> list[Change]:
     goes_on = have.running and want.state != specs.STOPPED
     found = specs.changes(want.spec, have.spec, goes_on)
     if goes_on:
-        for change in found:
-            if change.option == "networks" and change.after and specs.lacks_namespace(have.started):
-                change.action = RESTART
         found += _drift(want, have, found)
         found = _in_order(found)
         if not (want.restart or want.recreate):
@@ -168,8 +166,8 @@ def _drift(want, have, found):
             if have.kept[option] != have.limits[option]:
                 drifted.append(Change(option, have.limits[option], value, LIVE, "the kernel has another value than the settings"))
         elif option in specs.pending(have.spec, have.started):
-            cost = RESTART if option == "networks" else specs.cost(option)
-            drifted.append(Change(option, have.started.get(option), value, cost, "the container runs with the value that it was started with"))
+            drifted.append(Change(option, have.started.get(option), value, specs.cost(option),
+                                  "the container runs with the value that it was started with"))
     if have.networks is not None and "networks" not in known:
         drifted += [Change(change.option, change.before, change.after, LIVE, change.why or "the kernel has another value than the settings")
                     for change in network.container_plan(want.name, want.spec["networks"], have.networks)]

@@ -128,12 +128,12 @@ def _become(entry, report):
         with _Step("pivot_root"):
             mounts.pivot(root)
     os.close(root)
-    with _Step("working_dir"):
-        _change_directory(entry.cwd)
     _reset_process_state()
     _announce(entry, f"Dropping privileges to {uid}:{gid}\n")
     with _Step("privileges"):
         _drop_privileges(entry, uid, gid, report)
+    with _Step("working_dir"):  # as the user that it is for: where that one may not go, it does not start
+        _change_directory(entry.cwd)
     _announce(entry, "Starting " + " ".join(os.fsdecode(word) for word in entry.argv) + "\n")
     env = dict(entry.env)
     env.setdefault(b"HOME", os.fsencode(home))

@@ -47,6 +47,28 @@ def refuse_host_addresses(wanted: list[model.Nic]) -> None:
                                     option=f"{nic.where}addresses", value=word, remedy="Give an address that no other machine has")
 
 
+def is_ours(container: str) -> bool:
+    """True when the namespace of this name was made for a container; False for somebody else's, and when there is none."""
+    if not netns.exists(container):
+        return False
+    namespace = netns.open_namespace(netns.path(container))
+    try:
+        with netns.inside(namespace):
+            route = netlink.Socket()
+        with route:
+            loopback = read.link(route, "lo")
+    finally:
+        os.close(namespace)
+    return loopback is not None and loopback.alias == netns.CONTAINER
+
+
+def refuse_foreign(container: str) -> None:
+    """LauncherError when somebody else's namespace has the container's name."""
+    if netns.exists(container) and not is_ours(container):
+        raise LauncherError("a network namespace of this name exists already and is not ours", option="name", value=container,
+                            remedy="Choose another name, or remove that one: ip netns delete")
+
+
 def container_have(netns_name: str, container: str, networks: list[dict]) -> nics.Have:
     """Read what the host has of a container's interfaces; a namespace that does not exist has none. LauncherError as validate()."""
     wanted = _checked(container, networks)
@@ -69,6 +91,7 @@ def attach(container: str, networks: list[dict]) -> list[str]:
 
     Where nothing differs, nothing is changed and pyroute2 not imported. On failure (LauncherError) the host is as before.
     """
+    refuse_foreign(container)
     have = container_have(container, container, networks)
     wanted = model.nics(container, networks)
     changes = nics.plan(wanted, have)
@@ -93,13 +116,14 @@ def _wire(container: str, wanted: list[model.Nic], have: nics.Have) -> None:
 
 
 def detach(container: str, host_interfaces: list[str], wait: bool = True) -> None:
-    """Remove the container's namespace, and with it its interfaces; with `wait` return when they are gone, else see is_detached().
+    """Remove the container's namespace, never somebody else's of that name, and with it its interfaces; with `wait` return when they are gone, else see is_detached().
 
     Its processes must have ended. What the kernel has not removed after 3 seconds, since somebody holds the namespace open, is
     removed by name. Only interfaces with the container's mark are waited for and removed. Twice is fine. OSError.
     """
     leaving = _of_container(container, host_interfaces) if wait else []
-    netns.delete(container)
+    if is_ours(container):
+        netns.delete(container)
     pause, deadline = 0.001, time.monotonic() + _GONE_WITHIN
     while not is_detached(leaving):
         if time.monotonic() > deadline:

@@ -152,12 +152,12 @@ def test_A41_what_is_a_user(value, expected):
 
 
 @pytest.mark.parametrize("value, expected", [(0.5, "0.5"), ("0.50", "0.5"), ("2", "2"), (2, "2"), (2.0, "2"), ("02", "2"), ("0.010", "0.01"),
-                                             (0.333333, "0.333")])
+                                             (0.333333, "0.333"), (-1, "-1"), (-1.0, "-1"), ("-1", "-1")])
 def test_cpus_has_one_spelling(value, expected):
     assert model.normalise({"cpus": value}) == {"cpus": expected}
 
 
-@pytest.mark.parametrize("value", ["0", "0.009", "-1", "1,5", "", "nan", float("nan"), float("inf"), True, "0.0005", "1e3", "12345", "٣", ".5"])
+@pytest.mark.parametrize("value", ["0", "0.009", "-2", "-0.5", "1,5", "", "nan", float("nan"), float("inf"), True, "0.0005", "1e3", "12345", "٣", ".5"])
 def test_what_is_no_number_of_processors(value):
     with pytest.raises(LauncherError):
         model.normalise({"cpus": value})

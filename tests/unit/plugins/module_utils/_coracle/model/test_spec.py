@@ -106,7 +106,7 @@ def test_a_container_that_does_not_run_needs_no_restart():
     assert found.action == change.LIVE
 
 
-@pytest.mark.parametrize("option, value", [("memory", -1), ("pids_limit", -1), ("env", {}), ("labels", {}), ("networks", []), ("user", "0"),
+@pytest.mark.parametrize("option, value", [("memory", -1), ("cpus", "-1"), ("pids_limit", -1), ("env", {}), ("labels", {}), ("networks", []), ("user", "0"),
                                            ("interactive", False), ("stop_signal", "TERM"), ("stop_timeout", 10)])
 def test_a_file_that_does_not_name_an_option_means_its_default(option, value):
     assert spec.changes({option: value}, {}, running=True) == []
