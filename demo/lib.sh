@@ -79,7 +79,7 @@ make_venv() { # ansible-core of its own, in the versions of demo/requirements.tx
     say "ansible-core: into .build/venv, once"
     rm -rf "$build/venv"
     if ! { /usr/bin/python3 -m venv "$build/venv" &&
-        "$build/venv/bin/python" -m pip install --disable-pip-version-check -r "$top/demo/requirements.txt" -c "$top/tests/constraints.txt" &&
+        "$build/venv/bin/python" -m pip install --disable-pip-version-check --no-cache-dir -r "$top/demo/requirements.txt" -c "$top/tests/constraints.txt" &&
         touch "$build/venv/complete-$key"; } >"$work/venv.log" 2>&1; then
         fail "No virtual environment with ansible-core:" "$work/venv.log"
     fi
@@ -90,8 +90,8 @@ playbook() { # ARGUMENTS of ansible-playbook, away from the caller's own setting
     (
         for variable in $(compgen -e ANSIBLE_ || true); do unset "$variable"; done
         cd "$top" || exit
-        export ANSIBLE_CONFIG=$top/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$build/tree ANSIBLE_HOME=$work/ansible LC_ALL=C.UTF-8
-        export PYTHONDONTWRITEBYTECODE=1
+        export ANSIBLE_CONFIG=$top/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$build/tree ANSIBLE_HOME=$work/ansible
+        export ANSIBLE_REMOTE_TMP=$work/ansible/remote LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
         [ -z "$green" ] || export ANSIBLE_FORCE_COLOR=1
         exec "$build/venv/bin/ansible-playbook" -i "$inventory" "$@"
     )

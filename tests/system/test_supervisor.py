@@ -392,3 +392,42 @@ def test_20_cycles_leave_nothing(box):
         assert box.launcher("start", "--grace", "0", box.path).code == 0
         assert box.launcher("stop", "-t", "0", box.name).code == 0
         assert box.traces() == []
+
+
+@pytest.fixture
+def bridge():
+    """The name of a bridge for this test alone; containers make it when they come."""
+    name = f"tsup{os.getpid() % 100000}"
+    yield name
+    subprocess.run(["ip", "link", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def has_network(box):
+    return box.launcher("exec", box.name, "ip", "-4", "addr", "show", "eth0").out.count("198.18.77.2/24") == 1
+
+
+def test_F03_one_rerun_brings_the_network_back_after_everything_was_killed(box, bridge):
+    box.write_settings(command=["/bin/sleep", "60"], networks=[{"bridge": bridge, "addresses": ["198.18.77.2/24"]}])
+    assert box.launcher("start", box.path).code == 0 and has_network(box)
+    pid = box.pid()
+    kill_supervisor()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
+    assert box.launcher("start", box.path).code == 0
+    assert has_network(box), "what the dead one left was cleaned before the new network was made"
+    pid = box.pid()
+    os.kill(pid, signal.SIGKILL)  # and with the supervisor alive, while it is cleaning
+    assert box.launcher("start", box.path).code == 0
+    assert box.pid() != pid and has_network(box)
+    assert box.launcher("stop", "-t", "0", box.name).code == 0
+
+
+def test_a_killed_foreground_run_is_cleaned_up_by_the_next(box, bridge):
+    box.write_settings(command=["/bin/sleep", "60"], networks=[{"bridge": bridge, "addresses": ["198.18.77.2/24"]}])
+    with box.running("/bin/sleep", "60", networks=[{"bridge": bridge, "addresses": ["198.18.77.2/24"]}]) as process:
+        pid = box.pid()
+        process.kill()
+        process.wait()
+    wait_until(lambda: not is_alive(pid))
+    assert "198.18.77.2/24" in box.run("/bin/ip", "addr", networks=[{"bridge": bridge, "addresses": ["198.18.77.2/24"]}]).out
+    assert box.traces() == []

@@ -122,7 +122,8 @@ def units(collection: Path, venv: Path) -> list[Check]:
         if shutil.which(f"python{python}") is None:
             continue
         command = ["ansible-test", "units", "--color", "no", "--venv", "--python", python, "--num-workers", "2"]
-        found.append(Check(f"units-{python}", collection, venv, [command], functools.partial(count_units, minimum), {"PYTEST_ADDOPTS": "--durations=15"}, seconds=600))
+        env = {"PYTEST_ADDOPTS": "--durations=15"}  # into the log: where the time of the units goes
+        found.append(Check(f"units-{python}", collection, venv, [command], functools.partial(count_units, minimum), env, seconds=600))
     return found
 
 
@@ -157,6 +158,11 @@ def targets(collection: Path) -> list[str]:
     """Folders that have `aliases`; the others are helpers of these."""
     folder = collection / "tests" / "integration" / "targets"
     return sorted(path.parent.name for path in folder.glob("*/aliases"))
+
+
+def shadowed(collection: Path) -> list[str]:
+    """Targets that a role of the collection has the name of: ansible-test would run that role, and call it passed."""
+    return sorted({path.name for path in (collection / "roles").iterdir()} & set(targets(collection)))
 
 
 def ssh_targets(collection: Path) -> list[str]:

@@ -134,17 +134,15 @@ def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
 
 def integration(report: Report, base: Path, only: str | None) -> None:
     """Every target on this machine, then those of ssh-targets.txt over SSH, and nothing of them left at the end."""
-    if os.geteuid() != 0:
-        report.add("integration", checks.Result(0, 1, ["it makes cgroups, namespaces and bridges, and needs root"]), 0, LOG / "none")
-        return
     collection = copy_checkout("integration", base)
     targets = checks.targets(collection)
     over_ssh = checks.ssh_targets(collection)
-    if only:
-        targets, over_ssh = [t for t in targets if t == only], [t for t in over_ssh if t == only]
-    if not targets or set(over_ssh) - set(targets):
-        report.add("integration", checks.Result(0, 1, [f"no such target: {only or over_ssh}"]), 0, LOG / "none")
+    problem = integration_problem(collection, targets, over_ssh, only)
+    if problem:
+        report.add("integration", checks.Result(0, 1, [problem]), 0, LOG / "none")
         return
+    if only:
+        targets, over_ssh = [only], [only] if only in over_ssh else []
     run(checks.snapshot(collection, VENV, "save", base / "host.json"), report)
     for target in targets:
         run(checks.local_target(collection, VENV, target), report)
@@ -154,6 +152,16 @@ def integration(report: Report, base: Path, only: str | None) -> None:
             for target in over_ssh:
                 run(checks.ssh_target(collection, newest, target, host.port), report)
     run(checks.snapshot(collection, VENV, "compare", base / "host.json"), report)
+
+
+def integration_problem(collection: Path, targets: list[str], over_ssh: list[str], only: str | None) -> str | None:
+    if os.geteuid() != 0:
+        return "it makes cgroups, namespaces and bridges, and needs root"
+    unknown = sorted({only or targets[0], *over_ssh} - set(targets))
+    if unknown:
+        return f"no such target: {', '.join(unknown)}"
+    hidden = checks.shadowed(collection)
+    return f"a target must not have the name of a role, which would run in its place: {', '.join(hidden)}" if hidden else None
 
 
 def lanes(groups: list[str], base: Path, test: str | None) -> list[tuple[str, list[checks.Check]]]:

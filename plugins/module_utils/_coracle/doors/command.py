@@ -62,6 +62,7 @@ _SEALED = ("run", "exec", "supervisor")  # what enters a container, or forks wha
 
 def main(words: list[str]) -> None:
     """Run one command line and exit."""
+    _open_standard_streams()
     try:
         status = _run(words)
     except Usage as error:
@@ -76,9 +77,20 @@ def main(words: list[str]) -> None:
     raise SystemExit(status)
 
 
+def _open_standard_streams():
+    # Else a lock or a pipe of ours would become 0, 1 or 2, and be read from or written to as the caller's.
+    while (fd := os.open("/dev/null", os.O_RDWR)) < 3:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
 def say(text: str, stream: int = 1) -> None:
     """Write a line at once: a container may write to the same terminal next."""
-    data = text.encode("utf-8", "backslashreplace") + b"\n"
+    write_all(stream, text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def write_all(stream: int, data: bytes) -> None:
+    """Write to one of the caller's descriptors."""
     try:
         while data:
             data = data[os.write(stream, data):]

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from ..base.errors import LauncherError
+from ..base.text import is_digits
 from ..model import settings
 from ..work import records
 from .arguments import Usage
@@ -221,16 +221,16 @@ def logs(values: dict, names: list[str]) -> int:
 def _show_logs(path, streams, since, tail, timestamps, after):
     """Write the lines that come after the record `after` (all when None); return the last record seen."""
     from ..work import logs as store
+    from .command import write_all
 
     found = store.records(path)
     last = found[-1] if found else after
     if after is not None and after in found:
         found = found[len(found) - found[::-1].index(after):]
     chosen = [record for record in found if record[1] in streams and record[0] >= since]
-    output = sys.stdout.buffer
-    for stamp, _stream, message in chosen[len(chosen) - tail:] if tail is not None and tail < len(chosen) else chosen:
-        output.write((stamp.encode() + b" " if timestamps else b"") + _for_terminal(message) + b"\n")
-    output.flush()
+    if tail is not None and tail < len(chosen):
+        chosen = chosen[len(chosen) - tail:]
+    write_all(1, b"".join((stamp.encode() + b" " if timestamps else b"") + _for_terminal(message) + b"\n" for stamp, _stream, message in chosen))
     return last
 
 
@@ -244,7 +244,7 @@ def _for_terminal(message):
 def _since(text):
     """'42m' or RFC 3339 -> a time that compares with those of the log."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text and text[-1] in units and text[:-1].isdigit():
+    if text and text[-1] in units and is_digits(text[:-1]) and len(text) <= 9:
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - int(text[:-1]) * units[text[-1]]))
     if len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-":
         return text

@@ -73,7 +73,7 @@ def _ask(requests):
         for line in answers.split(b"\n")[:-1]:
             outcome = protocol.parse_outcome(line.decode("utf-8", "surrogateescape"))
             outcomes[outcome.name] = outcome
-        if len(outcomes) == len(requests):
+        if outcomes.keys() >= {request.name for request in requests}:
             return outcomes
         # It ended or handed over to a newer version while we asked: ask its successor, the requests are idempotent.
         if time.monotonic() > deadline:

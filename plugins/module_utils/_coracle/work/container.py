@@ -16,6 +16,7 @@ from ..base.errors import LauncherError
 from ..kernel.net import links
 from ..model import settings
 from ..model import spec as specs
+from ..model import state as states
 from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
 from ..model.spec import Want
 from . import inspect, network, records
@@ -249,6 +250,13 @@ class Job:
         if self.want.state == specs.STARTED:
             return not self.have.running or self.stops
         return self.want.state == specs.PRESENT and self.stops
+
+
+def is_unsettled(job: Job) -> bool:
+    """Whether its init is dead and nobody has cleaned up yet. That must be over before a network is attached: the clean-up takes the
+    namespace away."""
+    state = job.have.state
+    return state is not None and state.status == states.RUNNING and not job.have.running
 
 
 def bring_image(job: Job) -> None:

@@ -183,7 +183,7 @@ def _each(jobs, step):
 
 
 def _stop(jobs):
-    stopping = [job for job in jobs if job.stops and job.error is None]
+    stopping = [job for job in jobs if (job.stops or job.starts and container.is_unsettled(job)) and job.error is None]
     outcomes = _ask(stopping, lambda: client.stop([(job.want.name, *container.asked_end(job.want)) for job in stopping]))
     for job, outcome in outcomes:
         if not outcome.ok:
@@ -207,9 +207,9 @@ def _ask(jobs, request):
         return []
     try:
         outcomes = request()
-    except LauncherError as error:
+    except (LauncherError, OSError) as error:
         for job in jobs:
-            job.error = error
+            job.error = error if isinstance(error, LauncherError) else LauncherError(f"the supervisor cannot be asked: {error}")
         return []
     return [(job, outcomes[job.want.name]) for job in jobs]
 

@@ -12,9 +12,10 @@ import time
 from ..base import places
 from ..base.errors import LauncherError
 from ..kernel import procs
+from ..kernel.net import read
 from ..model import settings
-from ..model.state import State
-from . import records, relay, start
+from ..model.state import RUNNING, State
+from . import client, records, relay, start
 
 _FORWARDED = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGUSR1, _signal.SIGUSR2)
 
@@ -30,6 +31,7 @@ def run(path: str, say) -> int:
             raise LauncherError("runs already", option="name", value=name, remedy=f"Look with coracle list, stop it with coracle stop {name}")
         spec = records.read_settings(path)
         start.check(path, spec)
+        _settle(name)
         interfaces, group = _attach(name, spec), None
         try:
             entry = start.prepare(name, path, spec)
@@ -45,6 +47,18 @@ def run(path: str, say) -> int:
             records.tidy(places.RUN, ())
 
 
+def _settle(name):
+    """Let the clean-up of an earlier run that was killed come before what this one makes."""
+    state = records.read_state(name)
+    if state is None or state.status != RUNNING:
+        return
+    if client.is_there():
+        client.stop([(name, None, None)])
+    else:
+        start.bury(state)
+    _vanish(state.host_interfaces)
+
+
 def _attach(name, spec):
     if not spec.get("networks"):
         return []
@@ -57,7 +71,7 @@ def _attach(name, spec):
 def _vanish(interfaces):
     """The kernel removes the veth pair some milliseconds after its namespace."""
     deadline = time.monotonic() + 5
-    while any(os.path.exists(f"/sys/class/net/{interface}") for interface in interfaces) and time.monotonic() < deadline:
+    while any(read.exists(interface) for interface in interfaces) and time.monotonic() < deadline:
         time.sleep(0.002)
 
 

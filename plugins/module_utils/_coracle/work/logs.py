@@ -15,7 +15,7 @@ import select
 import stat
 import time
 
-from ..base import files, text
+from ..base import text
 
 NAME = "container.log"
 OLD = "container.log.1"
@@ -47,7 +47,7 @@ class _Sink:
     def _open(self):
         """Open or make the file; never through a link, never something else than a regular file."""
         try:
-            files.make_directories(self.directory)
+            self._make_directory()
             self.fd = os.open(f"{self.directory}/{NAME}",
                               os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
             info = os.fstat(self.fd)
@@ -56,6 +56,13 @@ class _Sink:
             self.size = info.st_size
         except OSError:
             self.close()
+
+    def _make_directory(self):
+        """Only this one, nothing above it: what a container writes last must not bring back one that has just been removed."""
+        try:
+            os.mkdir(self.directory, 0o700)
+        except FileExistsError:
+            pass
 
     def close(self):
         if self.fd >= 0:
@@ -164,13 +171,13 @@ class _Reader:
 
     def run(self):
         while True:
-            for fd, _events in self.epoll.poll(self._timeout()):
+            for fd, events in self.epoll.poll(self._timeout()):
                 if fd == self.control:
                     if not self._take_orders():
                         self._drain()
                         return
                 elif fd in self.streams:
-                    self._turn(self.streams[fd])
+                    self._turn(self.streams[fd], events & select.EPOLLHUP)
             self._resume()
 
     def _timeout(self):
@@ -210,21 +217,22 @@ class _Reader:
         else:
             self._tell(f"-{container}")
 
-    def _turn(self, stream):
+    def _turn(self, stream, has_ended):
         if not stream.turn():
             self._close(stream)
             return
-        wait = stream.sink.wait(time.monotonic())
+        # When all writers are gone no more than what the pipe holds can come, and the end of a container waits for it.
+        wait = 0.0 if has_ended else stream.sink.wait(time.monotonic())
         if wait:
             stream.paused_until = time.monotonic() + wait
-            self.epoll.unregister(stream.fd)
+            self.epoll.modify(stream.fd, 0)  # EPOLLHUP comes all the same
 
     def _resume(self):
         now = time.monotonic()
         for stream in self.streams.values():
             if stream.paused_until and stream.paused_until <= now:
                 stream.paused_until = 0.0
-                self.epoll.register(stream.fd, select.EPOLLIN)
+                self.epoll.modify(stream.fd, select.EPOLLIN)
 
     def _close(self, stream):
         self.epoll.unregister(stream.fd)
@@ -233,9 +241,9 @@ class _Reader:
         stream.sink.open_streams -= 1
         if stream.sink.open_streams == 0:
             stream.sink.close()
-            if self.sinks.get(stream.container) is stream.sink:
+            if self.sinks.get(stream.container) is stream.sink:  # else the name has been started again meanwhile
                 del self.sinks[stream.container]
-            self._tell(f"-{stream.container}")
+                self._tell(f"-{stream.container}")
 
     def _tell(self, report):
         try:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import _socket
 import errno
 import os
 import time
@@ -135,13 +134,7 @@ def detach(container: str, host_interfaces: list[str], wait: bool = True) -> Non
 
 def is_detached(host_interfaces: list[str]) -> bool:
     """True when none of these interfaces exists."""
-    for name in host_interfaces:
-        try:
-            _socket.if_nametoindex(name)
-        except OSError:
-            continue
-        return False
-    return True
+    return not any(read.exists(name) for name in host_interfaces)
 
 
 def remove_host_ends(container: str, host_interfaces: list[str]) -> None:

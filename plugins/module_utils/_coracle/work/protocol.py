@@ -130,6 +130,9 @@ class Connection:
 
 def lock_down(path: str) -> None:
     """Refuse a runtime directory that others could have made: it must be root's and closed to the rest."""
-    info = os.stat(path, follow_symlinks=False)
+    try:
+        info = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:  # a supervisor that leaves has just removed it
+        return
     if info.st_uid != 0 or info.st_mode & 0o077:
         raise LauncherError(f"{path} is open to others than root", remedy=f"Look what is in it, then remove it: rm -r {path}")

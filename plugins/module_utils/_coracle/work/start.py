@@ -18,6 +18,7 @@ from ..kernel import caps, procs, seccomp
 from ..kernel.cgroup import detect
 from ..kernel.net import netlink, netns, read
 from ..model import settings
+from ..model.state import EXITED, State
 from . import inside, records
 from .limits import Cgroup
 
@@ -259,6 +260,16 @@ def clean(name: str, group: Cgroup | None) -> None:
             os.unlink(f"{records.run_directory(name)}/{fifo}")
         except FileNotFoundError:
             pass
+
+
+def bury(state: State, layout: detect.Layout | None = None) -> None:
+    """Clean up after a container that ended while nobody was there to see it, and write that down."""
+    state.status, state.exit_code, state.reason = EXITED, None, "it ended while no supervisor was there to see it"
+    try:
+        clean(state.name, cgroup_of(state.name, layout))
+    except (LauncherError, OSError) as error:
+        state.reason = f"{state.reason}; not all could be removed: {error}"
+    records.write_state(state)
 
 
 def end_settings(spec: dict) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from ..base import files, libc, places, text
 from ..base.errors import LauncherError
 from ..kernel import procs
 from ..kernel.cgroup import detect
+from ..kernel.net import read
 from ..model import settings
 from ..model.state import EXITED, RUNNING, State
 from . import logs, protocol, records, start
@@ -31,6 +32,7 @@ from .limits import Cgroup
 LOCK = f"{places.RUN}/supervisor.lock"
 _LOG_WAIT = 1.0  # seconds that the end of a container waits for the log reader
 _REAP_WAIT = 2.0  # seconds that an adopted container's exit status may take to appear (its parent must reap it)
+_ACCEPT_WAIT = 0.1  # seconds without accepting after it has failed
 _VANISH_WAIT = 5.0  # seconds that the kernel may take to remove a network namespace's interfaces
 _STARTING, _GRACE, _UP, _ENDING = "starting", "grace", "up", "ending"
 
@@ -39,7 +41,7 @@ class _Container:
     """One container that runs, starts or ends under this supervisor."""
 
     __slots__ = ("name", "path", "spec", "state", "pidfd", "group", "report", "said", "phase", "problem", "grace", "starters", "stoppers",
-                 "child", "status", "log_open", "timer", "next_starts", "output")
+                 "child", "status", "log_open", "timer", "deadline", "next_starts", "output")
 
     def __init__(self, name, path, spec):
         self.name, self.path, self.spec = name, path, spec
@@ -47,8 +49,8 @@ class _Container:
         self.pidfd, self.report, self.group, self.said = -1, -1, None, b""
         self.phase, self.problem, self.grace = _STARTING, "", 0.0
         self.starters, self.stoppers, self.next_starts = [], [], []
-        self.child, self.status, self.log_open, self.timer, self.output = True, None, False, None, []
-
+        self.child, self.status, self.log_open, self.output = True, None, False, []
+        self.timer, self.deadline = None, None  # of its phase; of a stop, that SIGKILL follows
 
     def release_output(self) -> None:
         """Leave its output to the container and the log reader."""
@@ -124,7 +126,7 @@ class Supervisor:
             group.create()
             group.attach(os.getpid())
         except (LauncherError, OSError) as error:
-            os.write(2, f"supervisor: no cgroup of its own: {error}\n".encode("utf-8", "backslashreplace"))
+            _complain(f"no cgroup of its own: {error}")
         try:
             files.write_text("/proc/self/oom_score_adj", "-500")
         except OSError:
@@ -150,6 +152,11 @@ class Supervisor:
                 fd, _address = self.listener._accept()
             except BlockingIOError:
                 return False
+            except OSError as error:  # no descriptor or no memory left: later, and the clients wait in the queue
+                _complain(f"cannot accept a request: {error}")
+                self.unwatch(self.listener.fileno())
+                self.after(_ACCEPT_WAIT, lambda: self.watch(self.listener.fileno(), lambda _events: self._accept()))
+                return True
             connection = protocol.Connection(fd)
             if connection.peer_uid() != 0:
                 connection.close()
@@ -177,7 +184,7 @@ class Supervisor:
             Cgroup(layout, "").attach(os.getpid())
             Cgroup(layout, places.SUPERVISOR_CGROUP).remove()
         except (LauncherError, OSError) as error:
-            os.write(2, f"supervisor: its cgroup stays: {error}\n".encode("utf-8", "backslashreplace"))
+            _complain(f"its cgroup stays: {error}")
 
     def _busy(self):
         return any(container.phase != _UP or container.stoppers for container in self.containers.values())
@@ -185,6 +192,9 @@ class Supervisor:
     def _hand_over(self):
         """Become the newer code by exec in place: our children stay our children, and the new code adopts them from their state."""
         tree = f"{places.LIBRARY}/{self.successor}"
+        if not os.path.exists(f"{tree}/__main__.py"):  # a still newer one has replaced it; the next request tells which
+            self.successor = None
+            return
         self.log.close()
         os.execve(sys.executable, [sys.executable, "-I", "-S", tree, "supervisor", f"lock={self.lock.hand_on()}"], {})
 
@@ -195,6 +205,7 @@ class Supervisor:
         if requests is None:
             self._drop(connection)
             return
+        connection.pending += sum(request.verb != "code" for request in requests)  # all of them, before the first can be answered
         for request in requests:
             self._handle(connection, request)
         self._finish(connection)
@@ -205,7 +216,6 @@ class Supervisor:
                     and os.path.exists(f"{places.LIBRARY}/{request.name}/__main__.py"):
                 self.successor = request.name
             return
-        connection.pending += 1
         try:
             if request.verb == "start":
                 self._start(connection, request)
@@ -278,6 +288,9 @@ class Supervisor:
     def _spawn(self, container, opened):
         container.spec = records.read_settings(container.path)
         entry = start.prepare(container.name, container.path, container.spec)
+        missing = [name for name in container.state.host_interfaces if not read.exists(name)]
+        if missing:
+            raise LauncherError(f"its network interface {missing[0]} has gone since it was attached", option="networks", remedy="Start it again")
         container.group = start.make_cgroup(container.name, container.spec, self.layout)
         entry.netns = start.open_netns(container.name)
         opened.append(entry.netns)
@@ -353,27 +366,36 @@ class Supervisor:
         if container is None:
             self._stop_other(connection, request)
             return
-        container.stoppers.append(connection)
         if container.phase == _ENDING:
+            container.stoppers.append(connection)
             return
         number, timeout = start.end_settings(container.spec)
         number = request.signal if request.signal is not None else number
         timeout = request.timeout if request.timeout is not None else timeout
         procs.send(container.pidfd, number)
+        container.stoppers.append(connection)
         self.cancel(container.timer)
+        self.cancel(container.deadline)
         if number != _signal.SIGKILL:
-            container.timer = self.after(timeout, lambda: procs.send(container.pidfd, _signal.SIGKILL))
+            container.deadline = self.after(timeout, lambda: procs.send(container.pidfd, _signal.SIGKILL))
 
     def _stop_other(self, connection, request):
         """Not ours: not running (then nothing is to be done but cleaning), or `coracle run` in somebody's foreground."""
         state = records.read_state(request.name)
-        if not records.is_running(state):
-            start.clean(request.name, start.cgroup_of(request.name, self.layout))
-            self._answer(connection, protocol.Outcome(request.name, ok=True, exit_code=state.exit_code if state else None))
+        try:
+            container = self._follow(state) if records.is_running(state) else None
+        except (LauncherError, ProcessLookupError):  # it has just ended by itself
+            container = None
+        if container is not None:
+            self.containers[container.name] = container
+            self._stop(connection, request)
             return
-        container = self._follow(state)
-        self.containers[container.name] = container
-        self._stop(connection, request)
+        if state is not None and state.status == RUNNING:
+            start.bury(state, self.layout)
+        else:
+            start.clean(request.name, start.cgroup_of(request.name, self.layout))
+        outcome = protocol.Outcome(request.name, ok=True, exit_code=state.exit_code if state else None)
+        self._when_gone(state.host_interfaces if state else [], time.monotonic() + _VANISH_WAIT, lambda: self._answer(connection, outcome))
 
     # --- the end of a container
 
@@ -389,6 +411,7 @@ class Supervisor:
         lived = container.phase
         container.phase = _ENDING
         self.cancel(container.timer)
+        self.cancel(container.deadline)
         self.unwatch(container.pidfd)
         state = container.state
         state.status, state.finished_at = EXITED, time.time()
@@ -431,7 +454,7 @@ class Supervisor:
 
     def log_ended(self, name):
         container = self.containers.get(name)
-        if container is not None:
+        if container is not None and not container.output:  # else it is the end of an earlier one of this name
             container.log_open = False
             if container.phase == _ENDING and container.pidfd >= 0:
                 self.cancel(container.timer)
@@ -447,13 +470,17 @@ class Supervisor:
             start.clean(container.name, container.group)
         except (LauncherError, OSError) as error:
             container.state.reason = f"{container.state.reason}; not all could be removed: {error}".lstrip("; ")
-        records.write_state(container.state)
-        self._await_interfaces(container, time.monotonic() + _VANISH_WAIT)
+        _write_end(container.state)
+        self._when_gone(container.state.host_interfaces, time.monotonic() + _VANISH_WAIT, lambda: self._forget(container))
 
-    def _await_interfaces(self, container, deadline):
-        if time.monotonic() < deadline and any(os.path.exists(f"/sys/class/net/{name}") for name in container.state.host_interfaces):
-            self.after(0.004, lambda: self._await_interfaces(container, deadline))
-            return
+    def _when_gone(self, interfaces, deadline, function):
+        """Call `function` when the kernel has removed the interfaces of a namespace that is gone: it does so some milliseconds later."""
+        if time.monotonic() < deadline and any(read.exists(name) for name in interfaces):
+            self.after(0.004, lambda: self._when_gone(interfaces, deadline, function))
+        else:
+            function()
+
+    def _forget(self, container):
         del self.containers[container.name]
         state = container.state
         failed = protocol.Outcome(container.name, pid=state.pid, exit_code=state.exit_code, problem=container.problem or _why_ended(state))
@@ -472,10 +499,13 @@ class Supervisor:
             state = records.read_state(name)
             if state is None or state.status != RUNNING:
                 continue
-            if not records.is_running(state):
-                self._bury(state)
-            elif not state.foreground:
-                self.containers[name] = self._follow(state)
+            try:
+                if not records.is_running(state):
+                    start.bury(state, self.layout)
+                elif not state.foreground:
+                    self.containers[name] = self._follow(state)
+            except (LauncherError, OSError) as error:  # one of them must not keep the others from being adopted
+                _complain(f"cannot adopt {name}: {error}")
 
     def _follow(self, state):
         """A container that somebody else started: watch it by its pidfd."""
@@ -491,16 +521,6 @@ class Supervisor:
         self.watch(pidfd, lambda events: self._ended(container, events))
         return container
 
-    def _bury(self, state):
-        """A container that ended while no supervisor lived."""
-        state.status, state.exit_code = EXITED, None
-        state.reason = "it ended while no supervisor was there to see it"
-        try:
-            start.clean(state.name, start.cgroup_of(state.name, self.layout))
-        except (LauncherError, OSError) as error:
-            state.reason = f"{state.reason}; not all could be removed: {error}"
-        records.write_state(state)
-
     def _refresh(self, connection, request):
         """Settings that cost nothing to change: stop signal and timeout, size of the log."""
         container = self.containers.get(request.name)
@@ -512,6 +532,22 @@ class Supervisor:
                     container.spec[option] = fresh[option]
             self.log.limit(container)
         self._answer(connection, protocol.Outcome(request.name, ok=True))
+
+
+def _complain(problem):
+    """One line for supervisor.log, while there is room for it."""
+    try:
+        os.write(2, f"supervisor: {problem}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def _write_end(state):
+    """A full /run must not end the supervision of the others: that this one has ended, its pid tells."""
+    try:
+        records.write_state(state)
+    except OSError as error:
+        _complain(f"how {state.name} ended is not kept: {error}")
 
 
 def _why_ended(state):

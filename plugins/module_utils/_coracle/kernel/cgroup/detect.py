@@ -47,7 +47,7 @@ def find(mountinfo: str | None = None) -> Layout:
     if legacy:
         return Layout(HYBRID if unified else V1, legacy, unified)
     raise LauncherError("no cgroup hierarchy with controllers is mounted on this host",
-                        remedy="Run the role coracle.launcher.container_host, or mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+                        remedy="Mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
 
 
 def membership(layout: Layout, content: str) -> list[str]:

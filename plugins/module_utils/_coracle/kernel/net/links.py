@@ -21,6 +21,7 @@ AF_INET, AF_INET6 = 2, 10
 _IFA_F_NODAD = 0x02
 
 _class = None
+_has_site = False
 _host: tuple | None = None  # (namespace, Links)
 
 
@@ -46,10 +47,7 @@ def _load() -> None:
     global _class
     if _class is not None:
         return
-    if sys.flags.no_site:  # the launcher runs with -S; pyroute2 is in site-packages
-        import site
-
-        site.main()
+    _bring_site()
     try:
         from pyroute2 import IPRoute
     except ImportError as error:
@@ -59,10 +57,23 @@ def _load() -> None:
 
 def require() -> None:
     """LauncherError when pyroute2 is not there, found without importing it: for checks before the first effect."""
+    if _class is not None:
+        return
+    _bring_site()
     from importlib.util import find_spec
 
-    if _class is None and find_spec("pyroute2") is None:
+    if find_spec("pyroute2") is None:
         raise _missing("no module of that name")
+
+
+def _bring_site() -> None:
+    """The launcher runs with -S, and pyroute2 is in site-packages."""
+    global _has_site
+    if sys.flags.no_site and not _has_site:
+        import site
+
+        site.main()
+        _has_site = True
 
 
 def _missing(problem: str) -> LauncherError:

@@ -41,6 +41,15 @@ class Link:
         self.alias = ""
 
 
+def exists(name: str) -> bool:
+    """True when the calling thread's namespace has an interface of this name."""
+    try:
+        _socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
 def link(route: netlink.Socket, name: str | None = None, index: int = 0) -> Link | None:
     """Return the link of this name or index, None when there is none. OSError."""
     try:
