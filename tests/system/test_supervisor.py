@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,10 @@ import time
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc, places
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import procs
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import client, records
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.protocol import Request
 
 from . import boxes
 
@@ -431,3 +433,178 @@ def test_a_killed_foreground_run_is_cleaned_up_by_the_next(box, bridge):
     wait_until(lambda: not is_alive(pid))
     assert "198.18.77.2/24" in box.run("/bin/ip", "addr", networks=[{"bridge": bridge, "addresses": ["198.18.77.2/24"]}]).out
     assert box.traces() == []
+
+
+def test_every_one_of_a_list_is_answered_though_the_first_is_done_at_once(make_box):
+    many = [make_box() for _ in range(3)]
+    for box in many:
+        start(box, "sleep 60")
+    paths = [box.path for box in many]
+    assert many[0].launcher("stop", "-t", "0", *paths).code == 0
+    again = many[0].launcher("stop", *paths, paths[0], timeout=10)
+    assert again.code == 0, again
+
+
+def test_answers_wait_for_a_client_that_is_slow_to_read(box):
+    start(box, "sleep 60")
+    connection = client._connect()
+    connection.send(b"".join(Request("stop", f"{box.name}x{number}").render() for number in range(600)) + b"end\n")
+    time.sleep(1)  # longer than the supervisor takes; its socket holds less than 300 answers
+    answers = b""
+    while piece := connection.recv(65536):
+        answers += piece
+    connection.close()
+    assert answers.count(b"\tok\t") == 600
+
+
+def test_a_stop_before_the_program_runs_leaves_no_timer_behind(box):
+    box.write_settings(command=["/bin/sh", "-c", "sleep 0.3; exit 3"])
+    requests = [Request("start", box.name, box.path, 0.1), Request("stop", box.name, timeout=1.5)]
+    answers = client._exchange(b"".join(request.render() for request in requests) + b"end\n")
+    assert f"{box.name}\tok\t0\t3".encode() in answers
+    box.write_settings(command=["/bin/sleep", "60"])
+    assert box.launcher("start", box.path).code == 0
+    before = supervisor_pid()
+    time.sleep(1.6)  # SIGKILL would be due
+    assert supervisor_pid() == before and is_alive(box.pid())
+
+
+def test_F10_a_full_run_directory_ends_no_supervision(make_box):
+    box, other = make_box(), make_box()
+    pid, innocent = start(box, "sleep 60"), start(other, "sleep 60")
+    before = supervisor_pid()
+    with full_file_system("/run"):
+        assert box.launcher("stop", "-t", "0", box.name).code == 0
+        assert not is_alive(pid) and is_alive(innocent) and supervisor_pid() == before
+        refused = box.launcher("start", box.path)
+        assert refused.code == 1 and "No space left" in refused.err and "Traceback" not in refused.err
+        assert other.launcher("list").code == 0
+    assert box.launcher("start", box.path).code == 0
+
+
+@contextlib.contextmanager
+def full_file_system(path):
+    kept = os.statvfs(path)
+    libc.mount(None, path, None, libc.MS_REMOUNT, "size=1m")
+    try:
+        with open(f"{path}/.full", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        yield
+    finally:
+        os.unlink(f"{path}/.full")
+        libc.mount(None, path, None, libc.MS_REMOUNT, f"size={kept.f_blocks * kept.f_frsize}")
+
+
+def test_F19_without_descriptors_clients_wait_and_the_supervisor_lives(box):
+    start(box, "sleep 60")
+    pid = supervisor_pid()
+    _soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1, hard))
+    with occupied_descriptors(pid):
+        with subprocess.Popen([boxes.COMMAND, "stop", "-t", "0", box.name]) as command:
+            time.sleep(0.5)
+            assert command.poll() is None and supervisor_pid() == pid
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+            assert command.wait(10) == 0
+
+
+@contextlib.contextmanager
+def occupied_descriptors(pid):
+    """Connections that say nothing, until the process has no descriptor below its limit."""
+    limit, _hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        while len(os.listdir(f"/proc/{pid}/fd")) < limit:
+            stack.callback(client._connect().close)
+            time.sleep(0.02)
+        yield
+
+
+def test_a_play_stops_what_runs_in_the_foreground(box):
+    with box.running("/bin/sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done") as process:
+        lock = records.lock(box.name)
+        wait_until(lambda: lock.take(wait=False))  # held for as long as it runs, it would keep every play waiting
+        client.stop([(box.name, None, None)])
+        assert process.poll() is None or process.returncode == 3
+        lock.release()
+        assert process.wait(10) == 3
+    assert box.traces() == []
+
+
+def test_a_foreground_run_that_was_replaced_leaves_its_successor_alone(box):
+    with box.running("/bin/sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done") as process:
+        lock = records.lock(box.name)
+        lock.take()
+        client.stop([(box.name, None, None)])
+        box.write_settings(command=["/bin/sleep", "60"])
+        assert client.start([(box.name, box.path)], 0.1)[box.name].ok
+        lock.release()
+        assert process.wait(10) == 3
+        assert details(box)["state"] == "running"
+
+
+def test_the_log_of_a_flooder_is_whole_and_does_not_bring_back_a_removed_directory(box):
+    start(box, "yes")
+    time.sleep(1)
+    assert box.launcher("stop", "-t", "0", box.path).code == 0
+    shutil.rmtree(box.path)
+    time.sleep(2)
+    assert not os.path.exists(box.path)
+
+
+def test_a_log_reader_that_hangs_does_not_keep_the_supervisor(box):
+    start(box, "sleep 60")
+    pid = supervisor_pid()
+    descriptor = os.pidfd_open(pid)
+    for child in children(pid):
+        if is_supervisor_of_ours(child):
+            os.kill(int(child), signal.SIGSTOP)
+    assert box.launcher("stop", "-t", "0", box.name).code == 0
+    assert procs.wait_end(descriptor, 10)
+    os.close(descriptor)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return file.read().split()
+
+
+def test_F17_stop_ends_what_runs_though_its_state_is_lost(box):
+    pid = start(box, "sleep 60")
+    os.unlink(f"{records.run_directory(box.name)}/state")
+    assert box.launcher("stop", "-t", "0", box.path).code == 0
+    assert not is_alive(pid) and box.traces() == []
+
+
+NONSENSE = [["logs", "--since", "²m"], ["logs", "--since", "9999999999999999d"], ["exec"], ["start", "--grace", "nan"], ["run", "\udcff"]]
+
+
+@pytest.mark.parametrize("words", NONSENSE, ids=lambda words: words[0])
+def test_nonsense_is_answered_in_one_line(box, words):
+    box.write_settings(command=["/bin/sleep", "60"])
+    told = box.launcher(*words, *([box.path] if words[0] != "run" else []))
+    assert told.code in (2, 125) and told.err.startswith("coracle: ") and "Traceback" not in told.err, told
+
+
+def test_an_empty_command_is_not_found(box):
+    start(box, "sleep 60")
+    told = box.launcher("exec", box.name, "")
+    assert told.code == 127 and "is not in the rootfs" in told.err
+
+
+def test_logs_into_a_pipe_that_closes_end_quietly(box):
+    start(box, "seq 50000; sleep 60")
+    wait_until(lambda: "50000" in box.launcher("logs", "--tail", "1", box.name).out)
+    done = boxes.run(["/bin/sh", "-c", f"{boxes.COMMAND} logs {box.name} | head -n 1"])
+    assert (done.out, done.err) == ("1\n", "")
+
+
+def test_A02_closed_standard_streams_do_not_become_the_launchers_own_files(box):
+    box.write_settings(command=["/bin/sh", "-c", "exit 6"])
+    done = boxes.run(["/bin/sh", "-c", f"{boxes.COMMAND} run {box.path} <&- >&- 2>&-"])
+    assert done.code == 6
+
+
+def test_a_rootfs_that_holds_the_containers_own_settings_is_refused(box):
+    told = box.run("/bin/true", rootfs=box.path)
+    assert told.code == 125 and "out of its reach" in told.err

@@ -14,6 +14,7 @@ import sys
 
 from ..base import places
 from ..base.errors import LauncherError
+from ..base.text import is_digits
 from .arguments import FLAG, MANY, NUMBER, TEXT, Option, Usage, Verb, help_of, parse
 
 _JSON = (Option("--format", "format", TEXT, "table|json", "table for people, json for jq"),
@@ -62,8 +63,8 @@ _SEALED = ("run", "exec", "supervisor")  # what enters a container, or forks wha
 
 def main(words: list[str]) -> None:
     """Run one command line and exit."""
-    _open_standard_streams()
     try:
+        _open_standard_streams()
         status = _run(words)
     except Usage as error:
         status = _complain(str(error), 2)
@@ -145,7 +146,7 @@ def _supervise(words):
     from ..base import files
     from ..work import supervisor
 
-    handed = dict(word.split("=") for word in words[1:])
+    handed = dict(word.split("=") for word in words[1:] if word.count("=") == 1 and is_digits(word.partition("=")[2]))
     lock = files.Lock(supervisor.LOCK)
     if "lock" in handed:
         lock.inherit(int(handed["lock"]))

@@ -58,11 +58,18 @@ def stop(values: dict, names: list[str]) -> int:
     chosen = [_identify(word) for word in _chosen(values, names, running=True)]
     for name, path in chosen:
         _must_exist(name, path)
-    outcomes = client.stop([(name, number, values.get("timeout")) for name, path in chosen if records.read_state(name) is not None])
+    outcomes = client.stop([(name, number, values.get("timeout")) for name, _path in dict(chosen).items() if _has_traces(name)])
     failed = [outcome for outcome in outcomes.values() if not outcome.ok]
     for outcome in failed:
         say(f"coracle: {outcome.name}: {outcome.problem}", 2)
     return 1 if failed else 0
+
+
+def _has_traces(name):
+    """Whether it has run since boot, or may run though its state is lost."""
+    from ..work import start as launch
+
+    return records.read_state(name) is not None or launch.cgroup_of(name).exists()
 
 
 def _converge(words, options):

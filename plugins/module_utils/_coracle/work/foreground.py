@@ -37,14 +37,15 @@ def run(path: str, say) -> int:
             entry = start.prepare(name, path, spec)
             group = start.make_cgroup(name, spec)
             _show_limits(spec, say)
-            return _run(name, path, spec, entry, group, interfaces, say)
+            return _run(name, path, spec, entry, group, interfaces, say, lock)
         finally:
-            start.clean(name, group)
-            _vanish(interfaces)
-            records.forget(name)
-            lock.remove()
-            records.tidy(f"{places.RUN}/.locks", ())
-            records.tidy(places.RUN, ())
+            if not records.is_running(records.read_state(name)):  # else a play has stopped ours and started another
+                start.clean(name, group)
+                _vanish(interfaces)
+                records.forget(name)
+                lock.remove()
+                records.tidy(f"{places.RUN}/.locks", ())
+                records.tidy(places.RUN, ())
 
 
 def _settle(name):
@@ -75,7 +76,7 @@ def _vanish(interfaces):
         time.sleep(0.002)
 
 
-def _run(name, path, spec, entry, group, interfaces, say):
+def _run(name, path, spec, entry, group, interfaces, say, lock):
     entry.announce = entry.die_with_parent = True
     entry.netns = start.open_netns(name)
     terminal = relay.Terminal() if os.isatty(0) and os.isatty(1) else None
@@ -95,6 +96,7 @@ def _run(name, path, spec, entry, group, interfaces, say):
         say(f"Added PID {pid} in cgroup")
 
     spawned = start.spawn(entry, group, record)
+    lock.release()  # while it runs, its state keeps others from starting it, and a play must be able to stop it
     try:
         connect(spawned.pidfd, terminal, pipes, forward=_FORWARDED)
     finally:
@@ -102,6 +104,7 @@ def _run(name, path, spec, entry, group, interfaces, say):
             terminal.restore()
         procs.send(spawned.pidfd, _signal.SIGKILL)
         _pid, status = os.waitpid(spawned.pid, 0)
+        lock.take()
     failure = start.read_failure(os.read(spawned.report, 4096))
     if failure is not None:
         raise start.explain(failure, spec)

@@ -311,6 +311,6 @@ def _execute(entry, env, report):
 
 def _candidates(program, env):
     """The paths to try: a word without a slash is looked up in the PATH that the payload gets, as execvp(3) does."""
-    if b"/" in program:
-        return [program]
+    if b"/" in program or not program:
+        return [program] if program else []
     return [directory + b"/" + program for directory in env.get(b"PATH", b"").split(b":") if directory.startswith(b"/")]

@@ -78,13 +78,14 @@ def parse_request(line: str) -> Request:
 
 
 class Connection:
-    """The supervisor's end of one client. A client that leaves early or does not read loses its answers, and nothing else happens."""
+    """The supervisor's end of one client. A client that leaves early loses its answers, and nothing else happens; for one that is slow
+    to read they are kept in `unsent` until flush()."""
 
-    __slots__ = ("fd", "complete", "pending", "_socket", "_rest")
+    __slots__ = ("fd", "complete", "pending", "unsent", "_socket", "_rest")
 
     def __init__(self, fd):
         self.fd = fd
-        self.complete, self.pending = False, 0
+        self.complete, self.pending, self.unsent = False, 0, b""
         self._socket, self._rest = _socket.socket(fileno=fd), b""
         self._socket.setblocking(False)
 
@@ -117,10 +118,17 @@ class Connection:
         return requests
 
     def send(self, outcome: Outcome) -> None:
+        self.unsent += outcome.render()
+        self.flush()
+
+    def flush(self) -> None:
         try:
-            self._socket.send(outcome.render())
-        except OSError:
+            while self.unsent:
+                self.unsent = self.unsent[self._socket.send(self.unsent):]
+        except BlockingIOError:
             pass
+        except OSError:
+            self.unsent = b""
 
     def close(self) -> None:
         if self.fd >= 0:

@@ -11,6 +11,7 @@ import os
 from ..base import files, places, text
 from ..base.errors import LauncherError
 from ..kernel import procs
+from ..kernel.cgroup import tree
 from ..model import settings
 from ..model import state as states
 
@@ -38,11 +39,20 @@ def identify(name: str | None, path: str | None) -> tuple[str, str]:
         if path is None:
             raise LauncherError("neither name nor path is given", option="name", remedy="Give one of them")
         try:
-            return text.check_name(os.path.basename(path)), path
+            return _check_name(os.path.basename(path)), path
         except LauncherError as error:
             raise LauncherError("does not end in a name that a container can have", option="path", value=path,
                                 remedy=f"{error.remedy}, or give name beside path") from None
-    return text.check_name(name), path or path_of(name)
+    return _check_name(name), path or path_of(name)
+
+
+def _check_name(name):
+    """Return a name that nobody else has in the directories where a container leaves something: the supervisor, the kernel."""
+    text.check_name(name)
+    tree.check_path(name)
+    if name.startswith("supervisor."):
+        raise LauncherError("is a name that the supervisor keeps for its own files", option="name", value=name, remedy="Choose another name")
+    return name
 
 
 def read_settings(path: str) -> dict:

@@ -62,6 +62,9 @@ def check(path: str, spec: dict) -> None:
     if not stat.S_ISDIR(info.st_mode) or os.path.realpath(root) == "/":
         raise LauncherError("is no directory that can be a root (a link, a file, or / itself)", option="rootfs", value=root,
                             remedy="Give the directory that holds the container's files")
+    if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(root)}/"):
+        raise LauncherError("holds the container's own settings and log, which must be out of its reach", option="rootfs", value=root,
+                            remedy="Put the root file system into a directory below, as chroot")
 
 
 def root_of(path: str, spec: dict) -> str:

@@ -31,6 +31,7 @@ from .limits import Cgroup
 
 LOCK = f"{places.RUN}/supervisor.lock"
 _LOG_WAIT = 1.0  # seconds that the end of a container waits for the log reader
+_READER_WAIT = 3.0  # seconds that the log reader may take to leave
 _REAP_WAIT = 2.0  # seconds that an adopted container's exit status may take to appear (its parent must reap it)
 _ACCEPT_WAIT = 0.1  # seconds without accepting after it has failed
 _VANISH_WAIT = 5.0  # seconds that the kernel may take to remove a network namespace's interfaces
@@ -201,6 +202,7 @@ class Supervisor:
     # --- requests
 
     def _read(self, connection):
+        connection.flush()
         requests = connection.receive()
         if requests is None:
             self._drop(connection)
@@ -224,10 +226,14 @@ class Supervisor:
             else:
                 self._refresh(connection, request)
         except (LauncherError, OSError) as error:
-            self._answer(connection, protocol.Outcome(request.name, problem=str(error)))
+            self._answer(connection, protocol.Outcome(request.name, problem=_told(error)))
 
     def _finish(self, connection):
-        if connection.complete and connection.pending == 0:
+        if not connection.complete or connection.pending or connection not in self.connections:
+            return
+        if connection.unsent:
+            self.epoll.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT)
+        else:
             self._drop(connection)
 
     def _answer(self, connection, outcome):
@@ -490,7 +496,7 @@ class Supervisor:
             try:
                 self._start(connection, request)
             except (LauncherError, OSError) as error:
-                self._answer(connection, protocol.Outcome(request.name, problem=str(error)))
+                self._answer(connection, protocol.Outcome(request.name, problem=_told(error)))
 
     # --- adoption
 
@@ -532,6 +538,12 @@ class Supervisor:
                     container.spec[option] = fresh[option]
             self.log.limit(container)
         self._answer(connection, protocol.Outcome(request.name, ok=True))
+
+
+def _told(error):
+    if isinstance(error, LauncherError):
+        return str(error)
+    return f"the host refused: {error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
 
 
 def _complain(problem):
@@ -635,9 +647,17 @@ class _LogReader:
         if self.control >= 0:
             self.supervisor.unwatch(self.ended)
             os.close(self.control)
-            os.waitpid(self.pid, 0)
+            self._end()
             os.close(self.ended)
             self.control = self.ended = -1
+
+    def _end(self):
+        """It writes what lies in the pipes and leaves; one that hangs must not keep us."""
+        pidfd = os.pidfd_open(self.pid)
+        if not procs.wait_end(pidfd, _READER_WAIT):
+            procs.send(pidfd, _signal.SIGKILL)
+        os.close(pidfd)
+        os.waitpid(self.pid, os.WNOHANG)
 
 
 def _log_limit(container):

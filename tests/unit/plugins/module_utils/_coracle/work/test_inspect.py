@@ -84,8 +84,8 @@ def test_one_that_does_not_run_has_exited(tree, fields, code):
 def test_drift_is_what_the_kernel_and_the_process_have_otherwise(tree):
     run("a", make(f"{places.CONTAINERS}/a"), started={**SPEC, "user": "2"})
     have = look()
-    assert inspect.drift(have, inspect.Host()) == [{"option": "memory", "settings": 8 << 20, "actual": 4 << 20},
-                                                  {"option": "user", "settings": "1", "actual": "2"}]
+    found = inspect.drift(have, inspect.Host())
+    assert [tuple(entry.values()) for entry in found] == [("memory", 8 << 20, 4 << 20), ("user", "1", "2")]
     assert inspect.restart_required(have)
 
 
