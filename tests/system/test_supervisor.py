@@ -501,12 +501,11 @@ def test_F19_without_descriptors_clients_wait_and_the_supervisor_lives(box):
     pid = supervisor_pid()
     _soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1, hard))
-    with occupied_descriptors(pid):
-        with subprocess.Popen([boxes.COMMAND, "stop", "-t", "0", box.name]) as command:
-            time.sleep(0.5)
-            assert command.poll() is None and supervisor_pid() == pid
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
-            assert command.wait(10) == 0
+    with occupied_descriptors(pid), subprocess.Popen([boxes.COMMAND, "stop", "-t", "0", box.name]) as command:
+        time.sleep(0.5)
+        assert command.poll() is None and supervisor_pid() == pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert command.wait(10) == 0
 
 
 @contextlib.contextmanager

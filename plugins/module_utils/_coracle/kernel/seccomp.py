@@ -90,7 +90,7 @@ def program(machine: str | None = None) -> bytes | None:
 
 def _instructions(machine):
     """Return (code, operand, where to go if true, if false); a place is a label below, '' is the next line. A label is a plain text."""
-    code = [
+    code: list = [
         (_LD, _OFFSET_ARCH, "", ""),
         (_JEQ, machine.audit, "", "kill"),  # i386 on x86_64, arm on aarch64: other numbers, so nothing below would hold
         (_LD, _OFFSET_NR, "", ""),

@@ -33,8 +33,9 @@ class Entry:
 
     `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `cwd`: absolute path inside; `stdio`: three descriptors, or
     None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for
-    uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs` a directory or `lower`, `upper`, `work` of an overlay on
-    it, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the container's init.
+    uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs`
+    a directory, or `lower`, `upper`, `work` of an overlay on it, `hostname`, `netns` descriptor of the network namespace. For an exec:
+    `pidfd` of the container's init.
     """
 
     __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce", "die_with_parent",

@@ -115,7 +115,8 @@ def _wire(container: str, wanted: list[model.Nic], have: nics.Have) -> None:
 
 
 def detach(container: str, host_interfaces: list[str], wait: bool = True) -> None:
-    """Remove the container's namespace, never somebody else's of that name, and with it its interfaces; with `wait` return when they are gone, else see is_detached().
+    """Remove the container's namespace, never somebody else's of that name, and with it its interfaces; with `wait` return when they are
+    gone, else see is_detached().
 
     Its processes must have ended. What the kernel has not removed after 3 seconds, since somebody holds the namespace open, is
     removed by name. Only interfaces with the container's mark are waited for and removed. Twice is fine. OSError.

@@ -69,7 +69,7 @@ class Supervisor:
         self.timers = []  # [deadline, function]
         self.containers = {}
         self.connections = set()
-        self.listener = None
+        self.listener: _socket.socket = None  # until it listens
         self.log = _LogReader(self)
         self.successor = None
         self.layout = None  # of the cgroups; found once, the mounts of a host do not move

@@ -39,6 +39,7 @@ class Host:
             os.mkfifo(self.fifos / name / stream)
             writers.append(os.open(self.fifos / name / stream, os.O_RDWR))
         path = self.top / name
+        path.mkdir()
         os.write(self.orders, f"add\t{name}\t{limit}\t{path}/log\n".encode())
         self.wait_for(f"+{name}")
         return path, writers
@@ -158,7 +159,7 @@ def test_F16_a_log_that_became_something_else_is_not_followed(host, tmp_path, ki
     os.close(err)
     victim = tmp_path / "victim"
     victim.write_bytes(b"canary")
-    (path / "log").mkdir(parents=True)
+    (path / "log").mkdir()
     place = path / "log" / logs.NAME
     {"link": lambda: place.symlink_to(victim), "directory": place.mkdir, "fifo": lambda: os.mkfifo(place)}[kind]()
     os.write(out, b"one\n")

@@ -13,7 +13,13 @@ from hypothesis import given, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import protocol
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.protocol import Connection, Outcome, Request, parse_outcome, parse_request
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.protocol import (
+    Connection,
+    Outcome,
+    Request,
+    parse_outcome,
+    parse_request,
+)
 
 texts = strategies.text(max_size=60)
 
