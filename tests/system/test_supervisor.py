@@ -457,16 +457,15 @@ def test_answers_wait_for_a_client_that_is_slow_to_read(box):
     assert answers.count(b"\tok\t") == 600
 
 
-def test_a_stop_before_the_program_runs_leaves_no_timer_behind(box):
+def test_a_stop_before_the_program_runs_leaves_no_timer_behind(make_box):
+    box, other = make_box(), make_box()
+    innocent, before = start(other, "sleep 60"), supervisor_pid()
     box.write_settings(command=["/bin/sh", "-c", "sleep 0.3; exit 3"])
     requests = [Request("start", box.name, box.path, 0.1), Request("stop", box.name, timeout=1.5)]
     answers = client._exchange(b"".join(request.render() for request in requests) + b"end\n")
     assert f"{box.name}\tok\t0\t3".encode() in answers
-    box.write_settings(command=["/bin/sleep", "60"])
-    assert box.launcher("start", box.path).code == 0
-    before = supervisor_pid()
     time.sleep(1.6)  # SIGKILL would be due
-    assert supervisor_pid() == before and is_alive(box.pid())
+    assert supervisor_pid() == before and is_alive(innocent)
 
 
 def test_F10_a_full_run_directory_ends_no_supervision(make_box):
@@ -542,7 +541,7 @@ def test_a_foreground_run_that_was_replaced_leaves_its_successor_alone(box):
         assert details(box)["state"] == "running"
 
 
-def test_the_log_of_a_flooder_is_whole_and_does_not_bring_back_a_removed_directory(box):
+def test_what_a_flooder_wrote_last_does_not_bring_back_a_removed_directory(box):
     start(box, "yes")
     time.sleep(1)
     assert box.launcher("stop", "-t", "0", box.path).code == 0

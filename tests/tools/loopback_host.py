@@ -83,7 +83,8 @@ class LoopbackHost:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.1)
-        raise SystemExit(f"sshd does not answer: {self.log.read_text()}")
+        self.__exit__()
+        raise RuntimeError(f"sshd does not answer: {self.log.read_text().strip()}")
 
 
 def keygen(path: Path, *arguments: str) -> None:

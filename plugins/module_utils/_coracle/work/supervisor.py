@@ -150,7 +150,7 @@ class Supervisor:
     def _accept(self):
         while True:
             try:
-                fd, _address = self.listener._accept()
+                fd, _address = self.listener._accept()  # type: ignore[attr-defined]  # the C half of socket.accept()
             except BlockingIOError:
                 return False
             except OSError as error:  # no descriptor or no memory left: later, and the clients wait in the queue
@@ -168,7 +168,10 @@ class Supervisor:
 
     def _leave(self):
         """Nothing left to do: stop listening, unless a request has come in between. True when this process may end."""
-        os.unlink(places.SOCKET)
+        try:
+            os.unlink(places.SOCKET)
+        except FileNotFoundError:
+            pass  # somebody has cleaned up /run
         if self._accept():
             self.unwatch(self.listener.fileno())
             self.listener.close()

@@ -101,3 +101,15 @@ def test_a_runtime_directory_open_to_others_is_refused(tmp_path):
     tmp_path.chmod(0o700)
     if os.geteuid() == 0:
         protocol.lock_down(str(tmp_path))
+
+
+def test_answers_are_kept_for_a_client_that_does_not_read_yet(pair):
+    client, connection = pair
+    for number in range(600):
+        connection.send(Outcome(f"web{number}", True))
+    assert connection.unsent, "else the socket took all, and this proves nothing"
+    answers = b""
+    while answers.count(b"\n") < 600:
+        answers += client.recv(65536)
+        connection.flush()
+    assert not connection.unsent and answers.startswith(b"web0\t") and answers.endswith(b"\n")
