@@ -49,7 +49,7 @@ def test_root_keeps_eight_and_nobody_else_any():
 
 
 def _sets():
-    with open("/proc/self/status", encoding="ascii") as file:
+    with open("/proc/self/status", encoding="utf-8") as file:
         return {line.split(":")[0]: int(line.split()[1], 16) for line in file if line.startswith("Cap")}
 
 

@@ -83,7 +83,7 @@ def test_a_part_serves_where_there_is_nothing_else():
 def test_no_cgroup_is_an_error_with_a_remedy(mountinfo):
     with pytest.raises(LauncherError) as caught:
         detect.find(mountinfo)
-    assert "container_host" in caught.value.remedy
+    assert "mount -t cgroup2" in caught.value.remedy
 
 
 def test_membership_of_v1_ignores_named_hierarchies():
