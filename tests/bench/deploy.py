@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from contestants import AGAIN, NEW, PHASES, Bench, Contestant, Loop, Module, Playbook, all_of
+from contestants import AGAIN, NEW, PHASES, REMOVE, Bench, Contestant, Module, Playbook, all_of
 from measure import Sample, median, ratio, spread, table, verdict
 
-# design: (phase, whose time it is a share of, at most, what it is)
+# (phase, whose time it is a share of, at most, what that is); 0 where nothing is promised
 BUDGETS = (
     (NEW, "podman_container, loop", 0.10, "budget"),
     (NEW, "podman_containers", 0.25, "budget"),
     (NEW, "podman run, shell loop", 0.50, "stretch"),
     (AGAIN, "podman_container, loop", 0.10, "budget"),
+    (AGAIN, "podman_containers", 0, ""),
+    (REMOVE, "podman_container, loop", 0, ""),
+    (REMOVE, "podman_containers", 0, ""),
 )
 Times = dict[tuple[str, str], list[Sample]]
 
@@ -45,28 +48,28 @@ def warm_up(contestants: Sequence[Contestant]) -> None:
 def show_times(times: Times, contestants: Sequence[Contestant], count: int) -> None:
     rows = []
     for phase in PHASES:
-        for contestant in contestants:
-            found = times.get((contestant.label, phase))
+        for label in (contestant.label for contestant in contestants):
+            found = times.get((label, phase))
             if found:
-                label = contestant.label if phase == NEW else f"  {contestant.label}"
-                rows.append((f"{phase}: {label.strip()}", spread(s.wall for s in found), spread((s.cpu for s in found), 2),
-                             f"{median(s.all_cpu for s in found):.2f}"))
-    table(f"{count} containers with a memory limit and a NIC: seconds, min / median / max",
-          ("", "wall", "CPU", "CPU with conmon, supervisor"), rows)
+                walls, cpus, everything = zip(*found)
+                rows.append((f"{phase}: {label}", spread(walls), spread(cpus, 2), f"{median(everything):.2f}"))
+    table(f"{count} containers with a memory limit and a NIC: seconds, min / median / max", ("", "wall", "CPU", "CPU of all"), rows)
+    print("CPU: of the command and what it waits for. CPU of all: with what stays or is left behind (conmon, the supervisor), median.")
 
 
 def show_ratios(times: Times, count: int) -> None:
     rows = []
     for phase, peer, budget, kind in BUDGETS:
-        theirs = times.get((peer, phase))
-        if theirs is None:
-            continue
         for label in (Playbook.label, Module.label):
-            ours = times[label, phase]
-            rows.append((f"{phase}: {label}", peer, *(verdict(ratio([s[i] for s in ours], [s[i] for s in theirs]), budget) for i in range(3)), kind))
-    for label in (Playbook.label, Module.label):
-        if (Loop.label, "remove") in times:
-            ours, theirs = times[label, "remove"], times[Loop.label, "remove"]
-            rows.append((f"remove: {label}", Loop.label, *(f"{ratio([s[i] for s in ours], [s[i] for s in theirs]):.2f}" for i in range(3)), ""))
+            if (peer, phase) in times:
+                shares = shares_of(times[label, phase], times[peer, phase])
+                cells = [verdict(share, budget) if budget else f"{share:.2f}           " for share in shares]
+                rows.append((f"{phase}: {label}", peer, *cells, kind))
     if rows:
-        table(f"{count} containers: share of podman's time (median of the rounds' ratios)", ("", "of", "wall", "CPU", "CPU with those that stay", ""), rows)
+        head = ("", "of", "wall", "CPU", "CPU of all", "")
+        table(f"{count} containers: share of podman's time, median of the rounds' ratios", head, rows)
+
+
+def shares_of(ours: list[Sample], theirs: list[Sample]) -> list[float]:
+    """Of wall time, CPU and CPU of all."""
+    return [ratio(one, other) for one, other in zip(zip(*ours), zip(*theirs))]

@@ -43,7 +43,7 @@ def measure(command: Sequence[str], log: Path, cwd: Path | None = None) -> tuple
     return Sample(wall, used.ru_utime + used.ru_stime, all_cpu() - everything), text
 
 
-def quick(command: Sequence[str]) -> tuple[float, float]:
+def quick(command: list[str]) -> tuple[float, float]:
     """Wall and CPU seconds of a command that takes milliseconds: nothing of ours but fork and exec is in them."""
     start = time.perf_counter()
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=NULL)

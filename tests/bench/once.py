@@ -64,14 +64,12 @@ def other(runtime: str, path: Path) -> Callable[[int], list[str]]:
 
 
 def show(times: dict[str, list[tuple[float, float]]], runs: int) -> None:
-    rows = []
-    for label, found in times.items():
-        rows.append((label, spread((wall for wall, _ in found), 1, 1000), spread((cpu for _, cpu in found), 1, 1000)))
+    rows = [(label, *(spread(values, 1, 1000) for values in zip(*found))) for label, found in times.items()]
     table(f"/bin/true once, {runs} runs in turn: ms, min / median / max", ("", "wall", "CPU"), rows)
     rows = []
     for label, (budget, kind) in BUDGETS.items():
         if label in times:
-            shares = [ratio([s[i] for s in times["coracle run"]], [s[i] for s in times[label]]) for i in range(2)]
+            shares = [ratio(one, other) for one, other in zip(zip(*times["coracle run"]), zip(*times[label]))]
             rows.append(("coracle run", label, *(verdict(share, budget) for share in shares), kind))
     if rows:
-        table("/bin/true: share of their time (median of the pairs' ratios)", ("", "of", "wall", "CPU", ""), rows)
+        table("/bin/true: share of their time, median of the pairs' ratios", ("", "of", "wall", "CPU", ""), rows)

@@ -40,9 +40,9 @@ runroot = "/run/podman-bench"
 """
 
 
-def run(*command: str, **more) -> str:
+def run(*command: str) -> str:
     """Its output; SystemExit with the output when it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"bench: {' '.join(command)} failed:\n{done.stdout}")
     return done.stdout

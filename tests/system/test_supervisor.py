@@ -17,6 +17,7 @@ import time
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc, places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import procs
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import client, records
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.protocol import Request
@@ -606,3 +607,16 @@ def test_A02_closed_standard_streams_do_not_become_the_launchers_own_files(box):
 def test_a_rootfs_that_holds_the_containers_own_settings_is_refused(box):
     told = box.run("/bin/true", rootfs=box.path)
     assert told.code == 125 and "out of its reach" in told.err
+
+
+def test_F05_a_supervisor_that_is_stuck_is_named_and_can_be_replaced(box, monkeypatch):
+    start(box, "sleep 60")
+    pid = supervisor_pid()
+    monkeypatch.setattr(client, "_PATIENCE", 0.3)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(LauncherError, match=f"pid {pid}, state T"):
+            client.refresh(box.name)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert client.refresh(box.name).ok, "and one that goes on answers again"

@@ -11,14 +11,17 @@ import errno
 import fcntl
 import os
 import select
+import sys
 import time
 
 from ..base import files, libc, places
 from ..base.errors import LauncherError
+from ..kernel import procs
 from . import logs, protocol
 from .protocol import Outcome, Request
 
 _CONNECT_WAIT = 20.0
+_PATIENCE = 10.0  # seconds without an answer after which we ask whether anybody is there
 _TAIL = 10
 
 
@@ -100,6 +103,8 @@ def _exchange(data):
             view = view[connection.send(view):]
         answers = b""
         while True:
+            while not _is_readable(connection, _PATIENCE):
+                _check_alive(connection)
             piece = connection.recv(65536)
             if not piece:
                 return answers
@@ -108,6 +113,28 @@ def _exchange(data):
         return b""
     finally:
         connection.close()
+
+
+def _is_readable(connection, seconds):
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(int(seconds * 1000)))
+
+
+def _check_alive(connection):
+    """A long stop takes its time, but a supervisor that lives ends an empty conversation at once. LauncherError names one that does not."""
+    probe = _connect()
+    try:
+        probe.send(b"end\n")
+        if _is_readable(probe, _PATIENCE):
+            return
+    finally:
+        probe.close()
+    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    pid = int.from_bytes(credentials[:4], sys.byteorder)
+    fields = procs.stat_fields(pid) or ["gone"]
+    raise LauncherError(f"the supervisor (pid {pid}, state {fields[0]}) does not answer", remedy=f"Look at {places.RUN}/supervisor.log; "
+                        f"if it is stuck, end it with kill -9 {pid}: the containers go on, and the next request makes a new one")
 
 
 def _connect():

@@ -81,11 +81,11 @@ class _Sink:
         try:
             view = memoryview(record)
             while view:
-                written = os.write(self.fd, view)
-                self.size += written
-                view = view[written:]
-        except OSError:  # a full disk: count, and try again with the next line
+                view = view[os.write(self.fd, view):]
+            self.size += len(record)
+        except OSError:  # a full disk: count it, leave no half line, and try again with the next one
             self.lost += 1
+            os.ftruncate(self.fd, self.size)
 
     def _rotate(self):
         named = os.fstat(self.fd).st_nlink > 0

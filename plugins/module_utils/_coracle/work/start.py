@@ -192,9 +192,16 @@ def spawn(entry: inside.Entry, group: Cgroup, record) -> Spawned:
 
 def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
     """The part of `spawn` that starts and execs share: fork, cgroup, go."""
-    wait, go = os.pipe()
-    report, error = os.pipe()
-    pid = os.fork()
+    pipes = []
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        pid = os.fork()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        raise
+    wait, go, report, error = pipes
     if pid == 0:
         os.close(go)
         os.close(report)

@@ -264,6 +264,8 @@ class Supervisor:
         elif container.phase == _ENDING:
             container.next_starts.append((connection, request))
         elif container.phase == _UP:
+            if records.read_state(request.name) is None:
+                records.write_state(container.state)  # somebody has removed it; we still know
             self._answer(connection, protocol.Outcome(request.name, ok=True, pid=container.state.pid))
         else:
             container.starters.append(connection)

@@ -49,7 +49,7 @@ class Screen:
             self.text += piece.decode("utf-8", "replace").replace("\r", "")
 
     def type(self, words):
-        self.read(lambda text: PROMPT.search(text))
+        self.read(PROMPT.search)
         seen = len(self.text)
         os.write(self.terminal, words.encode() + b"\n")
         self.read(lambda text: len(text) > seen + len(words) and "\n" in text[seen:])

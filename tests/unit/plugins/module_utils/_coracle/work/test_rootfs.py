@@ -133,7 +133,7 @@ def test_places_that_are_no_place(task, dest):
     (lambda path: os.symlink("elsewhere", path), "is a symbolic link"),
     (lambda path: open(path, "wb").close(), "is no directory"),
     (lambda path: os.makedirs(f"{path}/precious"), "has not made"),
-    (lambda path: os.mkfifo(path), "is no directory")])
+    (os.mkfifo, "is no directory")])
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_what_is_not_ours_is_refused_and_stays(task, make, problem, state):
     os.mkdir(f"{task.path}/place")

@@ -79,7 +79,7 @@ def test_a_part_serves_where_there_is_nothing_else():
     assert detect.find("60 1 0:32 /docker/1 /sys/fs/cgroup/memory ro - cgroup memory rw,memory").mounts == {"memory": "/sys/fs/cgroup/memory"}
 
 
-@pytest.mark.parametrize("mountinfo", ["", "25 30 0:22 / /sys rw - sysfs sysfs rw\n", SLACKWARE.split("32 31")[0], "garbage - cgroup\n"])
+@pytest.mark.parametrize("mountinfo", ["", "25 30 0:22 / /sys rw - sysfs sysfs rw\n", SLACKWARE.partition("32 31")[0], "garbage - cgroup\n"])
 def test_no_cgroup_is_an_error_with_a_remedy(mountinfo):
     with pytest.raises(LauncherError) as caught:
         detect.find(mountinfo)
