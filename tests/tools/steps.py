@@ -135,6 +135,8 @@ def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
 def integration(report: Report, base: Path, only: str | None) -> None:
     """Every target on this machine, then those of ssh-targets.txt over SSH, and nothing of them left at the end."""
     collection = copy_checkout("integration", base)
+    # HOME is our own and not that of root in /etc/passwd; a job and those who wait for it would look in two places.
+    (collection / "tests" / "integration" / "integration_config.yml").write_text("ansible_async_dir: /tmp/.coracle-async\n")
     targets = checks.targets(collection)
     over_ssh = checks.ssh_targets(collection)
     problem = integration_problem(collection, targets, over_ssh, only)

@@ -137,7 +137,7 @@ def _seal(words):
 
     if not sealing.is_sealed():
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        sealing.execute_sealed([sys.executable, "-I", "-S", os.path.realpath(sys.path[0]), *words], environment)
+        sealing.execute_sealed([sys.executable, "-I", "-S", f"{os.path.realpath(sys.path[0])}/__main__.py", *words], environment)
 
 
 def _supervise(words):

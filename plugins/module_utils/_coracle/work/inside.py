@@ -57,11 +57,14 @@ class StepFailed(Exception):
         self.step, self.number, self.text, self.code = step, number, text, code
 
 
-def run(entry: Entry, go: int, report: int) -> None:
-    """Wait for one byte on `go` (the parent has put us into the cgroup), then become the container's process. Never returns."""
+def run(entry: Entry, join, go: int, report: int) -> None:
+    """Enter the cgroup with `join()`, wait for one byte on `go` (the parent has written down who we are), then become the container's
+    process. Never returns."""
     code = HOST_FAILED
     try:
         _cut_imports()
+        with _Step("cgroup"):
+            join()
         if os.read(go, 1) != b"g":
             os._exit(HOST_FAILED)  # the parent gave up or died: nothing was entered
         os.close(go)

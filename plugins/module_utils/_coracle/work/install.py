@@ -17,7 +17,10 @@ from ..base import files, places
 from ..base.errors import LauncherError
 from . import records
 
+# Run as a file: a directory on Python's command line brings in runpy and five more modules, 5 ms of processor time.
 _MAIN = b"""import sys
+
+sys.path.insert(0, __file__.rpartition("/")[0])
 
 from coracle.doors.command import main
 
@@ -25,7 +28,7 @@ main(sys.argv[1:])
 """
 _COMMAND = """#!/bin/sh
 # Written by the Ansible collection coracle.launcher; the next run of it writes this file again.
-exec {interpreter} -I -S {library}/current "$@"
+exec {interpreter} -I -S {library}/current/__main__.py "$@"
 """
 
 

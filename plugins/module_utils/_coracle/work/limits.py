@@ -281,6 +281,20 @@ class Cgroup:
             except OSError as error:
                 raise _refused(error, f"process {pid} cannot enter {directory}", remedy=_ATTACH.get(error.errno, _remedy(error))) from error
 
+    def join(self) -> None:
+        """Move the calling process, which must have a single thread, into it in every hierarchy where it exists. LauncherError.
+
+        For a child that has just been forked this is the quick way: a v1 thread that moves itself through `tasks` needs no lock
+        (cgroup_procs_write_start in kernel/cgroup/cgroup.c), moving another process waits for an RCU grace period, 5 to 14 ms.
+        """
+        for directory in self._directories():
+            try:
+                files.write_text(f"{directory}/{'cgroup.procs' if self._unified else 'tasks'}", "0")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _refused(error, f"cannot enter {directory}", remedy=_ATTACH.get(error.errno, _remedy(error))) from error
+
     def is_frozen(self) -> bool | None:
         """None where nothing can freeze it: no freezer mounted, v2 before Linux 5.2, no such cgroup."""
         try:

@@ -175,9 +175,10 @@ def _delete_netns(name):
 
 
 def spawn(entry: inside.Entry, group: Cgroup, record) -> Spawned:
-    """Fork the child as PID 1 of a new pid namespace, put it into `group`, call `record(pid, started)`, and let it go.
+    """Fork the child as PID 1 of a new pid namespace, call `record(pid, started)`, and let it go.
 
-    The child cannot fork before it is in the cgroup: it waits for a byte. When anything fails here, it ends without a trace.
+    The first thing that the child does is to enter `group`, so nothing of it is ever outside; then it waits for a byte. When anything
+    fails here, it ends without a trace.
     """
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -191,7 +192,7 @@ def spawn(entry: inside.Entry, group: Cgroup, record) -> Spawned:
 
 
 def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
-    """The part of `spawn` that starts and execs share: fork, cgroup, go."""
+    """The part of `spawn` that starts and execs share: fork, the child enters the cgroup, go."""
     pipes = []
     try:
         pipes += os.pipe()
@@ -205,16 +206,15 @@ def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
     if pid == 0:
         os.close(go)
         os.close(report)
-        inside.run(entry, wait, error)
+        inside.run(entry, group.join, wait, error)
     os.close(wait)
     os.close(error)
     try:
         pidfd = os.pidfd_open(pid)
         try:
             started = procs.starttime(pid)
-            group.attach(pid)
             record(pid, started)
-            os.write(go, b"g")
+            _let_go(go)
         except BaseException:
             os.close(pidfd)
             raise
@@ -225,6 +225,13 @@ def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
         raise
     os.close(go)
     return Spawned(pid, pidfd, report, started)
+
+
+def _let_go(go):
+    try:
+        os.write(go, b"g")
+    except BrokenPipeError:
+        pass  # it could not enter its cgroup, has said so through the error pipe, and left
 
 
 def read_failure(data: bytes) -> Failure | None:
@@ -252,7 +259,7 @@ def explain(failure: Failure, spec: dict) -> LauncherError:
     if failure.step in ("/proc", "/sys", "/dev"):
         return LauncherError(f"{failure.step} cannot be mounted in the rootfs: {failure.text}",
                              remedy=f"{failure.step} of the rootfs must be missing or a real directory")
-    if failure.step == "user" or not failure.number:
+    if failure.step in ("user", "cgroup") or not failure.number:
         return LauncherError(failure.text)
     return LauncherError(f"the host could not do the step {failure.step}: {failure.text}")
 

@@ -200,7 +200,7 @@ class Supervisor:
             self.successor = None
             return
         self.log.close()
-        os.execve(sys.executable, [sys.executable, "-I", "-S", tree, "supervisor", f"lock={self.lock.hand_on()}"], {})
+        os.execve(sys.executable, [sys.executable, "-I", "-S", f"{tree}/__main__.py", "supervisor", f"lock={self.lock.hand_on()}"], {})
 
     # --- requests
 
