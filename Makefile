@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units integration demo demo-clean tree bench clean
+.PHONY: help test lint sanity units system integration demo demo-clean tree bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -18,6 +18,9 @@ sanity: ## ansible-test sanity on two versions of ansible-core; TEST=validate-mo
 
 units: ## ansible-test units on two versions of Python
 	@tests/run --only units
+
+system: ## attacks, faults and the supervisor on the real kernel, as root
+	@tests/run --only system
 
 integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup for one target
 	@tests/run --only integration $(if $(TARGET),--target $(TARGET))

@@ -31,7 +31,7 @@ LOG = TOP / ".build" / "log"
 CACHE = Path(os.environ["CORACLE_TEST_CACHE"])
 VENV = Path(os.environ["CORACLE_TEST_VENV"])
 NEWEST = os.environ["CORACLE_TEST_VENV_NEWEST"]
-GROUPS = ("lint", "sanity", "units", "integration")
+GROUPS = ("lint", "sanity", "units", "system", "integration")
 TAIL = 60  # lines of a failed check's log that are shown
 RUNNING: set[subprocess.Popen[bytes]] = set()  # what an interrupted run has to end
 
@@ -132,11 +132,19 @@ def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
             run(check, report)
 
 
+def system(report: Report, base: Path) -> None:
+    """The launcher on the real kernel, without Ansible."""
+    if os.geteuid() == 0:
+        run(checks.system(copy_checkout("system", base), VENV), report)
+    else:
+        report.add("system", checks.Result(0, 1, ["it makes containers, and needs root"]), 0, LOG / "none")
+
+
 def integration(report: Report, base: Path, only: str | None) -> None:
     """Every target on this machine, then those of ssh-targets.txt over SSH, and nothing of them left at the end."""
     collection = copy_checkout("integration", base)
     # HOME is our own and not that of root in /etc/passwd; a job and those who wait for it would look in two places.
-    (collection / "tests" / "integration" / "integration_config.yml").write_text("ansible_async_dir: /tmp/.coracle-async\n")
+    (collection / "tests" / "integration" / "integration_config.yml").write_text(f"ansible_async_dir: {base}/jobs\n")
     targets = checks.targets(collection)
     over_ssh = checks.ssh_targets(collection)
     problem = integration_problem(collection, targets, over_ssh, only)
@@ -220,9 +228,12 @@ def main() -> int:
             thread.start()
         for thread in threads:
             thread.join()
-        if "integration" in groups:
+        if {"system", "integration"} & set(groups):
             with alone(Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"):
-                integration(report, base, options.target)
+                if "system" in groups:
+                    system(report, base)
+                if "integration" in groups:
+                    integration(report, base, options.target)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         return 130
