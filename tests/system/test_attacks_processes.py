@@ -6,6 +6,7 @@ without the protection must succeed, or the test proves nothing."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -184,8 +185,6 @@ def test_A28_the_callers_keys_are_out_of_reach(probe):
     name = f"coracle-{uuid.uuid4()}"
 
     def with_key():
-        import ctypes
-
         libc = ctypes.CDLL(None, use_errno=True)
         libc.syscall(keyctl, 1, None)  # a session keyring of our own
         if libc.syscall(add_key, b"user", name.encode(), b"secret", 6, -3) < 0:
@@ -325,6 +324,8 @@ def test_A46_no_signal_is_ignored_or_blocked(box, busybox_tree):
     def deaf():
         for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)
+        ignored = ctypes.create_string_buffer((1).to_bytes(8, "little"), 32)  # struct kernel_sigaction with SIG_IGN: glibc refuses 32
+        ctypes.CDLL(None).syscall({"x86_64": 13, "aarch64": 134}[os.uname().machine], 32, ignored, None, ctypes.c_size_t(8))
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2, signal.SIGRTMIN})
     command = ["/bin/grep", "-E", "Sig(Blk|Ign|Cgt)", "/proc/self/status"]
     lines = box.run(*command, how={"preexec_fn": deaf}).payload
@@ -344,7 +345,6 @@ def test_A47_scheduling_and_limits_of_the_caller_are_not_inherited(probe, python
             file.write("500")
         with open("/proc/self/timerslack_ns", "w", encoding="ascii") as file:
             file.write("1000000")
-        import ctypes
 
         ctypes.CDLL(None).personality(0x0040000)  # ADDR_NO_RANDOMIZE, what setarch -R sets
     code = """

@@ -78,6 +78,7 @@ _NR_OPEN_TREE = 428
 _NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
+_NR_RT_SIGACTION = {"x86_64": 13, "aarch64": 134, "i686": 174, "armv7l": 174, "riscv64": 134}.get(_MACHINE)
 _NR_KEYCTL = {"x86_64": 250, "aarch64": 219, "i686": 288, "armv7l": 311, "riscv64": 219}.get(_MACHINE)
 _NR_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "i686": 353, "armv7l": 382, "riscv64": 276}.get(_MACHINE)  # no wrapper in older libcs
 _NR_SECCOMP = {"x86_64": 317, "aarch64": 277, "i686": 354, "armv7l": 383, "riscv64": 277}.get(_MACHINE)
@@ -141,6 +142,16 @@ def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 
 def personality(persona: int) -> None:
     """personality(2); 0 is PER_LINUX without any of the flags that setarch(8) sets."""
     _check(_libc.personality(persona), "personality")
+
+
+def default_signal(number: int) -> None:
+    """Set a signal to SIG_DFL by rt_sigaction(2) itself: libc keeps 32 and 33 to itself, but they are inherited ignored like all others.
+
+    Does nothing on an architecture whose number we do not know.
+    """
+    if _NR_RT_SIGACTION is not None:
+        no_handler = ctypes.create_string_buffer(32)  # struct kernel_sigaction with sa_handler SIG_DFL, no flags, an empty mask
+        _check(_libc.syscall(_NR_RT_SIGACTION, ctypes.c_int(number), no_handler, None, ctypes.c_size_t(8)), "rt_sigaction")
 
 
 def sethostname(name: str) -> None:

@@ -254,11 +254,10 @@ def _change_directory(path):
 
 def _reset_process_state():
     for number in range(1, 65):
-        if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33):  # 32 and 33 are glibc's own
-            try:
-                _signal.signal(number, _signal.SIG_DFL)
-            except (OSError, ValueError):
-                continue
+        if number in (32, 33):  # glibc's own, for threads; a caller without libc may have ignored them
+            libc.default_signal(number)
+        elif number not in (_signal.SIGKILL, _signal.SIGSTOP):
+            _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     os.umask(0o022)
 
