@@ -187,7 +187,7 @@ def test_F03_start_of_one_that_runs_brings_its_supervisor_back(box):
 
 
 def test_only_one_supervisor_whoever_asks_first(make_box):
-    many = [make_box() for _ in range(6)]
+    many = [make_box() for _number in range(6)]
     for box in many:
         box.write_settings(command=["/bin/sleep", "60"])
     commands = [subprocess.Popen([boxes.COMMAND, "start", box.path]) for box in many]
@@ -231,7 +231,7 @@ def test_F20_a_newer_version_takes_over_in_place(make_box, newer_version):
 
 
 def test_F20_the_first_request_of_a_newer_version_may_be_a_stop(make_box, newer_version):
-    boxes_ = [make_box() for _ in range(3)]
+    boxes_ = [make_box() for _number in range(3)]
     for box in boxes_:
         start(box, "trap 'sleep 0.3; exit 6' TERM; while :; do sleep 0.02; done")
     newer_version()
@@ -437,7 +437,7 @@ def test_a_killed_foreground_run_is_cleaned_up_by_the_next(box, bridge):
 
 
 def test_every_one_of_a_list_is_answered_though_the_first_is_done_at_once(make_box):
-    many = [make_box() for _ in range(3)]
+    many = [make_box() for _number in range(3)]
     for box in many:
         start(box, "sleep 60")
     paths = [box.path for box in many]

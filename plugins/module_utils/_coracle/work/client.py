@@ -183,6 +183,7 @@ def _child(done, tree):
             os.dup2(descriptor, number)
         libc.close_range(len(high))
         interpreter = os.readlink(f"{tree}/python")
-        os.execve(interpreter, [interpreter, "-I", "-S", f"{os.path.realpath(tree)}/__main__.py", "supervisor", "ready=3"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        words = [interpreter, "-I", "-S", f"{os.path.realpath(tree)}/__main__.py", "supervisor", "ready=3"]
+        os.execve(interpreter, words, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     finally:
         os._exit(1)
