@@ -208,10 +208,11 @@ def python_of(venv: Path) -> str:
 
 
 def snapshot(collection: Path, venv: Path, verb: str, file: Path) -> Check:
-    """The host before and after all targets. What stays is the launcher itself: installed once, used by every later run."""
+    """The host before and after all targets. What stays is what later runs use again: the launcher, and the store of images."""
     command = ["/usr/bin/python3", f"{collection}/tests/tools/snapshot.py", verb, str(file)]
     if verb == "save":
         return Check("host-before", collection, venv, [command], by_exit_code, {})
-    for kept in ("file /usr/local/lib/coracle", "file /usr/local/sbin/coracle"):
+    folders = [f"file /var/lib/coracle{name} d" for name in ("", "/containers")]
+    for kept in ("file /usr/local/lib/coracle", "file /usr/local/sbin/coracle", "file /var/lib/coracle/images", *folders):
         command += ["--ignore", kept]
     return Check("host-as-before", collection, venv, [command], by_exit_code, {})

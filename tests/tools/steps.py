@@ -187,18 +187,14 @@ def integration_problem(collection: Path, targets: list[str], over_ssh: list[str
 
 def lanes(groups: list[str], base: Path, test: str | None) -> list[tuple[str, list[checks.Check]]]:
     """What may run side by side: (name of the lock, checks in their order)."""
-    found: list[tuple[str, list[checks.Check]]] = []
-    if "sanity" in groups:
-        versions = [VENV, Path(NEWEST)] if NEWEST else [VENV]
-        found.append(("sanity", [checks.sanity(copy_checkout(f"sanity-{venv.name}", base), venv, test) for venv in versions]))
-    second: list[checks.Check] = []
-    if "units" in groups:
-        second += checks.units(copy_checkout("units", base), VENV)
+    reading: list[checks.Check] = []
     if "lint" in groups:
-        second += checks.lint(copy_checkout("lint", base), VENV, CACHE)
-    if second:
-        found.append(("units", second))
-    return found
+        reading += checks.lint(copy_checkout("lint", base), VENV, CACHE)
+    if "sanity" in groups:
+        for venv in [VENV, Path(NEWEST)] if NEWEST else [VENV]:
+            reading.append(checks.sanity(copy_checkout(f"sanity-{venv.name}", base), venv, test))
+    running = checks.units(copy_checkout("units", base), VENV) if "units" in groups else []
+    return [(name, todo) for name, todo in (("sanity", reading), ("units", running)) if todo]
 
 
 def main() -> int:

@@ -94,3 +94,8 @@ def printable(data: bytes | str) -> str:
     """Return hostile bytes as text that cannot drive a terminal: control characters and undecodable bytes as \\xNN, tabs kept."""
     text = data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else data.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c == "\t" or not has_control(c) else f"\\x{ord(c):02x}" for c in text)
+
+
+def visible(data: bytes | str) -> str:
+    """Return hostile bytes as one line in which every character shows: also tabs and what Unicode does not print become escapes."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in printable(data))

@@ -58,7 +58,7 @@ class Member:
         self.offset = offset
 
     def __str__(self):
-        return f"member '{text.printable(self.name)}' at byte {self.offset}"
+        return f"member '{text.visible(self.name)}' at byte {self.offset}"
 
     def error(self, problem: str, remedy: str | None = None) -> ArchiveError:
         """Return the exception to raise for this member."""

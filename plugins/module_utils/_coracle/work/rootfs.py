@@ -118,7 +118,7 @@ def _check_ours(dest: Dest, info: os.stat_result, made: dict | None) -> None:
         raise LauncherError(f"is {what}", option="dest", value=dest.path, remedy="Remove it, or give another path")
     mounted = [point for point in _mount_points() if point == dest.real or point.startswith(dest.real + "/")]
     if mounted:
-        raise LauncherError(f"has a file system mounted on {text.printable(mounted[0])}", option="dest", value=dest.path,
+        raise LauncherError(f"has a file system mounted on {text.visible(mounted[0])}", option="dest", value=dest.path,
                             remedy="Unmount it, or give a directory inside it")
     if made is None and os.listdir(dest.real):
         raise LauncherError("is a directory with content that this module has not made", option="dest", value=dest.path,
@@ -238,7 +238,7 @@ def plan(want: dict, have: Have) -> list[Change]:
 def _verify_changes(differing: list[tuple]) -> list[Change]:
     changes = []
     for path, before, after in differing[:_SHOWN]:
-        name = text.printable(os.fsencode(path)) or "."
+        name = text.visible(os.fsencode(path)) or "."
         changes.append(Change("verify", f"{name}: {_shown(before)}", f"{name}: {_shown(after)}", RECREATE, _DIFFERS))
     if len(differing) > _SHOWN:
         changes.append(Change("verify", f"{len(differing) - _SHOWN} more files", None, RECREATE, _DIFFERS))
@@ -246,7 +246,7 @@ def _verify_changes(differing: list[tuple]) -> list[Change]:
 
 
 def _shown(description: str | None) -> str:
-    return "nothing" if description is None else text.printable(os.fsencode(description))
+    return "nothing" if description is None else text.visible(os.fsencode(description))
 
 
 def _check_unused(have: Have) -> None:

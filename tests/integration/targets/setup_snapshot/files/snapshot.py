@@ -204,16 +204,16 @@ FACTS = {
 }
 
 
-def differences(before, after, kind):
+def differences(before, after, kind, ignored):
     """A folder that is new, or gone, stands for what is in it."""
     for sign, ours, others in (("+", after, before), ("-", before, after)):
-        keys = ours.keys() - others.keys()
+        keys = {key for key in ours.keys() - others.keys() if not f"{kind} {key} {ours[key]}".startswith(ignored)}
         for key in sorted(keys):
             if os.path.dirname(key) not in keys:
                 inside = sum(other.startswith(f"{key}/") for other in keys)
                 yield f"{sign} {kind} {key} {ours[key]}".rstrip() + (f" (and {inside} inside)" if inside else "")
     for key in sorted(before.keys() & after.keys()):
-        if before[key] != after[key]:
+        if before[key] != after[key] and not f"{kind} {key} {after[key]}".startswith(ignored):
             yield f"~ {kind} {key} {before[key]} -> {after[key]}"
 
 
@@ -222,7 +222,7 @@ def compare(before, ignored, seconds):
     deadline = time.monotonic() + seconds
     kinds = list(FACTS)
     while True:
-        lines = {kind: [line for line in differences(before[kind], FACTS[kind](), kind) if not line[2:].startswith(ignored)] for kind in kinds}
+        lines = {kind: list(differences(before[kind], FACTS[kind](), kind, ignored)) for kind in kinds}
         kinds = [kind for kind in kinds if lines[kind]]
         if not kinds or time.monotonic() > deadline:
             return [line for kind in kinds for line in lines[kind]]

@@ -115,3 +115,14 @@ def test_A58_nothing_printable_drives_a_terminal(value):
     shown = text.printable(value)
     assert not text.has_control(shown.replace("\t", ""))
     shown.encode("utf-8")
+
+
+@MANY
+@given(strategies.binary(max_size=60) | strategies.text(max_size=60))
+def test_what_is_made_visible_is_one_printable_line(data):
+    assert text.visible(data).isprintable()
+
+
+@pytest.mark.parametrize("data, shown", [(b"a\tb", "a\\x09b"), ("\u202egnp", "\\u202egnp"), ("é ü", "é ü"), (b"\xff\x1b", "\\xff\\x1b")])
+def test_visible_escapes_what_does_not_show(data, shown):
+    assert text.visible(data) == shown

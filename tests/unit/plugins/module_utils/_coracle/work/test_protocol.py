@@ -9,7 +9,7 @@ import os
 import socket
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import protocol
@@ -24,7 +24,10 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.pro
 texts = strategies.text(max_size=60)
 
 
-@given(ok=strategies.booleans(), pid=strategies.integers(0, 4194304), code=strategies.one_of(strategies.none(), strategies.integers(0, 255)), problem=texts)
+@settings(deadline=None, derandomize=True)
+@given(
+    ok=strategies.booleans(), pid=strategies.integers(0, 4194304), code=strategies.one_of(strategies.none(), strategies.integers(0, 255)), problem=texts
+)
 def test_an_outcome_survives_the_way_whatever_its_problem_says(ok, pid, code, problem):
     problem = problem.replace("\0", "")
     sent = Outcome("web1", ok, pid, code, problem)
