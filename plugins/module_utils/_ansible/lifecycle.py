@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules container and containers as run.py wants them: read, plan, apply, result. The work is in _coracle/work/fleet.py; here the
+"""The modules container and containers as run.py wants them: read, plan, apply, result. The work is in fleet.py of the core; here the
 launcher's code is brought to the host when it is needed."""
 
 from __future__ import annotations

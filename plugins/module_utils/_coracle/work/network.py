@@ -15,6 +15,7 @@ from ..model import network as model
 from ..model.change import Change
 from . import nics, wire
 
+_LOOK_AGAIN = (0.02, 0.1, 0.3)  # seconds before another look when something vanished between the first one and the change
 _GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links some ten milliseconds after its last user
 
 host_interface = model.host_interface
@@ -90,6 +91,15 @@ def attach(container: str, networks: list[dict]) -> list[str]:
 
     Where nothing differs, nothing is changed and pyroute2 not imported. On failure (LauncherError) the host is as before.
     """
+    for pause in _LOOK_AGAIN:
+        try:
+            return _attach(container, networks)
+        except wire.Vanished:
+            time.sleep(pause)
+    return _attach(container, networks)
+
+
+def _attach(container: str, networks: list[dict]) -> list[str]:
     refuse_foreign(container)
     have = container_have(container, container, networks)
     wanted = model.nics(container, networks)

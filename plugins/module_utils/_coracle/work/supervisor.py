@@ -120,7 +120,7 @@ class Supervisor:
             self.timers.remove(timer)
 
     def _leave_callers_cgroup(self):
-        # Else we, and with us the supervision, would end with the session that happened to make the first request.
+        # Else we, and with us the supervision, would end with whoever happened to make the first request.
         try:
             self.layout = detect.find()
             group = Cgroup(self.layout, places.SUPERVISOR_CGROUP)

@@ -18,6 +18,11 @@ from ..kernel.net import links, netlink, netns, read
 from ..model import network as model
 from . import nics
 
+
+class Vanished(LauncherError):
+    """What was there when we looked is gone: the kernel removes the interfaces of a dead namespace some milliseconds after it."""
+
+
 _REMEDIES = {
     errno.EEXIST: "It appeared while we worked: run it again",
     errno.ENODEV: "It disappeared while we worked: run it again",
@@ -184,8 +189,8 @@ def _step(option: str, value, call, *words, **values) -> None:
     try:
         call(*words, **values)
     except OSError as error:
-        raise LauncherError(f"the kernel refused it: {error.strerror}", option=option, value=value,
-                            remedy=_REMEDIES.get(error.errno)) from error
+        kind = Vanished if error.errno == errno.ENODEV else LauncherError
+        raise kind(f"the kernel refused it: {error.strerror}", option=option, value=value, remedy=_REMEDIES.get(error.errno)) from error
 
 
 def _look(name: str) -> read.Link | None:
@@ -196,7 +201,7 @@ def _look(name: str) -> read.Link | None:
 def _find(name: str, option: str) -> read.Link:
     found = _look(name)
     if found is None:
-        raise LauncherError("disappeared while we worked", option=option, value=name, remedy="Run it again")
+        raise Vanished("disappeared while we worked", option=option, value=name, remedy="Run it again")
     return found
 
 

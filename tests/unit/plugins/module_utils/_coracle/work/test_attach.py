@@ -380,3 +380,31 @@ def test_a_missing_library_is_named(own_network, monkeypatch):
     with pytest.raises(LauncherError, match="pyroute2 is missing.*python3-pyroute2"):
         network.attach("web", WEB)
     assert picture() == before
+
+
+def test_F15_what_the_kernel_was_still_removing_is_looked_at_again(host, monkeypatch):
+    looks = []
+    observe = network.nics.observe
+
+    def first_look_is_too_early(*words):
+        looks.append(words)
+        if len(looks) == 1:
+            raise network.wire.Vanished("disappeared while we worked")
+        return observe(*words)
+
+    monkeypatch.setattr(network.nics, "observe", first_look_is_too_early)
+    network.attach("web", WEB)
+    assert len(looks) == 2
+    monkeypatch.undo()
+    assert plan(WEB) == []
+    network.detach("web", [HOST_END])
+
+
+def test_F15_what_keeps_vanishing_is_an_error(host, monkeypatch):
+    def gone(*_words):
+        raise network.wire.Vanished("disappeared while we worked")
+
+    monkeypatch.setattr(network.nics, "observe", gone)
+    monkeypatch.setattr(network, "_LOOK_AGAIN", (0, 0))
+    with pytest.raises(LauncherError, match="disappeared"):
+        network.attach("web", WEB)
