@@ -11,7 +11,12 @@ top=$ANSIBLE_COLLECTIONS_PATH/ansible_collections/coracle/launcher
 work=$(mktemp -d)
 snapshot=/run/coracle-images.snapshot # on the host, and nothing that a snapshot looks at
 arguments=("$@")
-trap 'rm -rf "$work"' EXIT
+trap clean EXIT
+
+clean() { # also after a failure: the next target wants the host as it was
+    ansible-playbook -i "$INVENTORY_PATH" -i "$PWD/images.yml" -e "test_work=$work" coracle.launcher.remove >/dev/null
+    rm -rf "$work"
+}
 
 play() { # PLAYBOOK [ARGUMENTS]: leaves its output in $work/output
     ansible-playbook -i "$INVENTORY_PATH" -i "$PWD/images.yml" -e "test_work=$work" "$@" ${arguments[@]+"${arguments[@]}"} | tee "$work/output"
