@@ -32,6 +32,8 @@ CACHE = Path(os.environ["CORACLE_TEST_CACHE"])
 VENV = Path(os.environ["CORACLE_TEST_VENV"])
 NEWEST = os.environ["CORACLE_TEST_VENV_NEWEST"]
 GROUPS = ("lint", "sanity", "units", "system", "integration")
+# One run at a time changes the host.
+KERNEL_LOCK = Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"
 TAIL = 60  # lines of a failed check's log that are shown
 RUNNING: set[subprocess.Popen[bytes]] = set()  # what an interrupted run has to end
 
@@ -197,17 +199,6 @@ def lanes(groups: list[str], base: Path, test: str | None) -> list[tuple[str, li
     return [(name, todo) for name, todo in (("sanity", reading), ("units", running)) if todo]
 
 
-def on_the_kernel(groups: list[str], report: Report, base: Path, target: str | None) -> None:
-    """The checks that change the host for a while: one run at a time."""
-    if not {"system", "integration"} & set(groups):
-        return
-    with alone(Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"):
-        if "system" in groups:
-            system(report, base)
-        if "integration" in groups:
-            integration(report, base, target)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default=",".join(GROUPS))
@@ -231,13 +222,20 @@ def main() -> int:
             name: threading.Thread(target=run_all, args=(todo, report, CACHE / f"lock-{name}"), daemon=True)
             for name, todo in lanes(groups, base, options.test)
         }
-        # The units use all processors. What only reads the files runs beside the checks on the real kernel, which mostly wait.
+        # The units and what runs in mount namespaces of its own side by side; then what compares the whole host before and after,
+        # with only readers beside it.
         if "units" in threads:
             threads["units"].start()
+        if "system" in groups:
+            with alone(KERNEL_LOCK):
+                system(report, base)
+        if "units" in threads:
             threads["units"].join()
         if "sanity" in threads:
             threads["sanity"].start()
-        on_the_kernel(groups, report, base, options.target)
+        if "integration" in groups:
+            with alone(KERNEL_LOCK):
+                integration(report, base, options.target)
         if "sanity" in threads:
             threads["sanity"].join()
     except KeyboardInterrupt:
