@@ -445,8 +445,3 @@ def render(spec: dict) -> bytes:
                 shown = ", ".join(value) if row.option == "addresses" else _render(value)
                 lines.append(f"{row.key}{suffix}: {_quote(shown)}")
     return ("\n".join(lines) + "\n").encode()
-
-
-def shares_of_percent(percent: int) -> int:
-    """cpu.shares of the article's cpupercent: a part of the 1024 that every cgroup has by default (5 -> 51)."""
-    return 1024 * percent // 100

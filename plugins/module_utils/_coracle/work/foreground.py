@@ -12,8 +12,8 @@ import time
 from ..base import places
 from ..base.errors import LauncherError
 from ..kernel import procs
+from ..kernel.cgroup.limits import percent_to_shares
 from ..kernel.net import read
-from ..model import settings
 from ..model.state import RUNNING, State
 from . import client, records, relay, start
 
@@ -118,7 +118,7 @@ def _show_limits(spec, say):
         say(f"Mem limit: {memory} bytes")
     percent, shares = spec.get("cpu_percent"), spec.get("cpu_shares")
     if percent is not None:
-        say(f"CPU shares: {settings.shares_of_percent(percent)} ({percent}%)")
+        say(f"CPU shares: {percent_to_shares(percent)} ({percent}%)")
     elif shares is not None:
         say(f"CPU shares: {shares} ({shares * 100 // 1024}%)")
 

@@ -75,14 +75,15 @@ def _parse_memory(texts):
     return parse_bytes(texts[0])
 
 
-def _percent_to_shares(percent):
+def percent_to_shares(percent: int) -> int:
+    """cpu.shares of the article's cpupercent: a part of the 1024 that every cgroup has by default (5 -> 51)."""
     return 1024 * percent // 100
 
 
 def _shares_to_percent(shares):
     """The percentage that means these shares, with a fraction when no whole one does."""
     whole = -(-shares * 100 // 1024)
-    return whole if _percent_to_shares(whole) == shares else round(shares * 100 / 1024, 2)
+    return whole if percent_to_shares(whole) == shares else round(shares * 100 / 1024, 2)
 
 
 def shares_to_weight(shares: int) -> int:
@@ -173,8 +174,8 @@ ROWS = (
         Files(("cpu.shares",), lambda value: (str(value),), lambda texts: int(texts[0])),
         Files(("cpu.weight",), lambda value: (str(shares_to_weight(value)),), lambda texts: _weight_to_shares(int(texts[0])))),
     Row("cpu_percent", "cpu",
-        Files(("cpu.shares",), lambda value: (str(_percent_to_shares(value)),), lambda texts: _shares_to_percent(int(texts[0]))),
-        Files(("cpu.weight",), lambda value: (str(shares_to_weight(_percent_to_shares(value))),), lambda texts: int(texts[0]))),
+        Files(("cpu.shares",), lambda value: (str(percent_to_shares(value)),), lambda texts: _shares_to_percent(int(texts[0]))),
+        Files(("cpu.weight",), lambda value: (str(shares_to_weight(percent_to_shares(value))),), lambda texts: int(texts[0]))),
     Row("cpus", "cpu",
         Files(("cpu.cfs_period_us", "cpu.cfs_quota_us"), _render_quota, _parse_quota),
         Files(("cpu.max",), _render_max, _parse_max)),
