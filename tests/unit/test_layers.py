@@ -85,7 +85,7 @@ def core_violations(file: PurePosixPath, text: str) -> list[str]:
 
 def optional(found: Import) -> bool:
     """Libraries that make something faster or possible where they are: always imported late."""
-    return found.late and found.name.partition(".")[0] in {"backports", "compression", "isal", "lz4", "zstandard"}
+    return found.late and found.name.partition(".")[0] in {"backports", "compression", "isal", "lz4", "zlib_ng", "zstandard"}
 
 
 def lean_violations(file: PurePosixPath, text: str) -> list[str]:

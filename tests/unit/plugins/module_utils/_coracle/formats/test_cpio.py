@@ -6,61 +6,56 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
-import time
 
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import compression, cpio
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import archive
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.source import Source
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.stream import Stream
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
 from ansible_collections.coracle.launcher.tests.unit.archives import (
+    BINARY,
+    BINARY_SWAPPED,
     BLOCK,
     CHARACTER,
+    CPIO_FORMATS,
+    CRC,
     DIRECTORY,
     FIFO,
     FILE,
+    NEWC,
+    ODC,
     SOCKET,
     SYMLINK,
     Archive,
     header,
     trailer,
 )
+from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 
 
 @pytest.fixture
-def parse(tmp_path):
+def parse():
     """Return a function: bytes of a file -> [(entry, content)]; the Summary is its attribute."""
     def run(data, limits=None):
-        (tmp_path / "image").write_bytes(data)
-        fd = os.open(tmp_path / "image", os.O_RDONLY)
-        limits = limits or Limits()
-        stream = compression.Stream(fd, limits.max_bytes)
-        run.summary = cpio.Summary()
-        try:
-            return [(entry, b"".join(entry.data)) for entry in cpio.entries(stream, limits, run.summary)]
-        finally:
-            stream.close()
-            os.close(fd)
+        run.summary = Summary()
+        return read(data, limits, run.summary)
     return run
 
 
-def names(found):
-    return [entry.path for entry, _data in found]
-
-
-@pytest.mark.parametrize("magic, name", [(b"070701", "newc"), (b"070702", "crc")])
+@pytest.mark.parametrize("magic, name", [(NEWC, "newc"), (CRC, "crc"), (ODC, "odc"), (BINARY, "bin"), (BINARY_SWAPPED, "bin")])
 def test_an_archive_of_each_kind_of_entry(parse, magic, name):
-    archive = Archive(magic).directory(b".").directory(b"etc", 0o2755).file(b"etc/a", b"hello", 0o4711, uid=1, gid=2, mtime=77)
-    archive.symlink(b"l", b"/etc/a").node(b"null", CHARACTER, rdev=(1, 3)).node(b"sda", BLOCK, rdev=(8, 0))
-    archive.node(b"f", FIFO).node(b"s", SOCKET)
-    found = parse(archive.end(37))
+    made = Archive(magic).directory(b".").directory(b"etc", 0o2755).file(b"etc/a", b"hello", 0o4711, uid=1, gid=2, mtime=77)
+    made.symlink(b"l", b"/etc/a").node(b"null", CHARACTER, rdev=(1, 3)).node(b"sda", BLOCK, rdev=(8, 0))
+    made.node(b"f", FIFO).node(b"s", SOCKET)
+    found = parse(made.end(37))
     assert names(found) == [b"", b"etc", b"etc/a", b"l", b"null", b"sda", b"f", b"s"]
     assert [entry.kind for entry, _data in found] == [
         "directory", "directory", "file", "symlink", "character device", "block device", "fifo", "socket"]
     entry, data = found[2]
-    assert (entry.mode, entry.uid, entry.gid, entry.mtime, entry.size, data) == (0o4711, 1, 2, 77, 5, b"hello")
+    assert (entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.size, data) == (0o4711, 1, 2, 77 * 10**9, 5, b"hello")
     assert (found[3][0].target, found[4][0].device, found[1][0].mode) == (b"/etc/a", (1, 3), 0o2755)
     assert (parse.summary.format, parse.summary.segments, parse.summary.entries, parse.summary.size) == (name, ["none"], 8, 11)
 
@@ -86,13 +81,13 @@ def test_B22_B23_owners_that_mean_something_else_are_refused(parse, uid, gid):
 
 
 def test_B25_too_many_entries(parse):
-    archive = Archive()
+    made = Archive()
     for number in range(50):
-        archive.file(b"%d" % number, b"")
+        made.file(b"%d" % number, b"")
     with pytest.raises(ArchiveError, match="max_entries=49: the archive needs 50 or more") as caught:
-        parse(archive.end(), Limits(max_entries=49))
+        parse(made.end(), Limits(max_entries=49))
     assert (caught.value.option, caught.value.value) == ("max_entries", 49)
-    assert len(parse(archive.end(), Limits(max_entries=50))) == 50
+    assert len(parse(made.end(), Limits(max_entries=50))) == 50
 
 
 def test_B26_too_deep(parse):
@@ -102,9 +97,9 @@ def test_B26_too_deep(parse):
 
 
 def test_B24_too_many_bytes_are_refused_before_they_are_read(parse):
-    archive = gzip.compress(Archive().file(b"zeros", b"", filesize=0xFFFFFFFF).end())
+    packed = gzip.compress(Archive().file(b"zeros", b"", filesize=0xFFFFFFFF).end())
     with pytest.raises(ArchiveError, match="max_bytes=1048576: the archive needs 4294967295 or more"):
-        parse(archive, Limits(max_bytes=1 << 20))
+        parse(packed, Limits(max_bytes=1 << 20))
 
 
 def test_B27_size_of_a_file_beyond_the_end(parse):
@@ -112,11 +107,11 @@ def test_B27_size_of_a_file_beyond_the_end(parse):
         parse(Archive().file(b"a", b"short", filesize=0xFFFFFFFF).end())
 
 
-@pytest.mark.parametrize("magic", [b"070701", b"070702"])
+@pytest.mark.parametrize("magic", CPIO_FORMATS.values(), ids=CPIO_FORMATS)
 def test_B28_B30_truncated_at_every_byte(parse, magic):
     whole = Archive(magic).directory(b"d").file(b"d/a", b"0123456789" * 20).symlink(b"l", b"target").file(b"b", b"xyz").end()
     for length in range(len(whole)):
-        with pytest.raises(ArchiveError, match="ends|holds no archive|no cpio archive|something that is no cpio header"):
+        with pytest.raises(ArchiveError, match="ends|holds no archive|is no archive|is a text"):
             parse(whole[:length])
     assert len(parse(whole)) == 4
 
@@ -134,10 +129,10 @@ def test_B28_truncated_at_every_byte_inside_gzip(parse):
 
 
 def test_B31_wrong_checksum(parse):
-    archive = Archive(b"070702").file(b"good").file(b"bad", b"some data", check=sum(b"some data") + 1).end()
+    made = Archive(CRC).file(b"good").file(b"bad", b"some data", check=sum(b"some data") + 1).end()
     with pytest.raises(ArchiveError, match=r"member 'bad' at byte \d+: its checksum is wrong"):
-        parse(archive)
-    assert len(parse(Archive(b"070702").file(b"good").file(b"bad", b"some data").end())) == 2
+        parse(made)
+    assert len(parse(Archive(CRC).file(b"good").file(b"bad", b"some data").end())) == 2
 
 
 @pytest.mark.parametrize("field", range(13))
@@ -149,7 +144,53 @@ def test_B32_B33_numbers_are_hexadecimal_digits_only(parse, field, text):
 
 
 def test_B33_digits_of_both_cases_are_fine(parse):
-    assert parse(header(b"a", fields={5: b"000000aF"}) + trailer())[0][0].mtime == 0xAF
+    assert parse(header(b"a", fields={5: b"000000aF"}) + trailer())[0][0].mtime_ns == 0xAF * 10**9
+
+
+@pytest.mark.parametrize("field", range(10))
+@pytest.mark.parametrize("digits", [b"0o", b"-0", b"+0", b"_0", b" 0", b"8", b"9", b"a", b"\0", b"\xb2"])
+def test_B32_B33_numbers_of_odc_are_octal_digits_only(parse, field, digits):
+    width = 11 if field in (7, 9) else 6
+    for raw in (digits + b"0" * (width - len(digits)), b"0" * (width - len(digits)) + digits):
+        with pytest.raises(ArchiveError, match="something else than octal digits, at byte 0"):
+            parse(header(b"a", magic=ODC, fields={field: raw}) + trailer(ODC))
+    assert parse(header(b"a", magic=ODC) + trailer(ODC))
+
+
+@pytest.mark.parametrize("magic, largest", [(ODC, 8**11 - 1), (BINARY, 2**32 - 1), (BINARY_SWAPPED, 2**32 - 1)])
+def test_large_numbers_of_the_old_formats(parse, magic, largest):
+    entry = parse(Archive(magic).file(b"a", uid=65535, gid=65534, mtime=largest, ino=65535).end())[0][0]
+    assert (entry.uid, entry.gid, entry.mtime_ns) == (65535, 65534, largest * 10**9)
+    with pytest.raises(ArchiveError, match=f"needs {largest} or more"):
+        parse(Archive(magic).file(b"a", filesize=largest).end(), Limits(max_bytes=1 << 20))
+
+
+@pytest.mark.parametrize("length", range(1, 6))
+@pytest.mark.parametrize("name", [b"a", b"bc"])
+@pytest.mark.parametrize("magic", CPIO_FORMATS.values(), ids=CPIO_FORMATS)
+def test_padding_of_names_and_data(parse, magic, name, length):
+    found = parse(Archive(magic).file(name, b"x" * length).file(b"next", b"y").end())
+    assert [(entry.path, data) for entry, data in found] == [(name, b"x" * length), (b"next", b"y")]
+
+
+@pytest.mark.parametrize("first", CPIO_FORMATS)
+@pytest.mark.parametrize("second", CPIO_FORMATS)
+def test_only_newc_and_crc_alternate_in_one_archive(parse, first, second):
+    data = header(b"a", magic=CPIO_FORMATS[first]) + Archive(CPIO_FORMATS[second]).file(b"b").end()
+    if first == second or {first, second} == {"newc", "crc"}:
+        assert names(parse(data)) == [b"a", b"b"]
+    else:
+        with pytest.raises(ArchiveError, match="goes on with something that is no cpio header"):
+            parse(data)
+
+
+@pytest.mark.parametrize("magic", [NEWC, ODC, BINARY])
+def test_device_numbers_that_no_kernel_has(parse, magic):
+    if magic == NEWC:
+        with pytest.raises(ArchiveError, match="device number 4096:0 is above 4095:1048575"):
+            parse(Archive(magic).node(b"n", CHARACTER, rdev=(4096, 0)).end())
+        assert parse(Archive(magic).node(b"n", CHARACTER, rdev=(4095, 1048575)).end())
+    assert parse(Archive(magic).node(b"n", BLOCK, rdev=(255, 255)).end())[0][0].device == (255, 255)
 
 
 def test_B34_name_without_nul(parse):
@@ -182,16 +223,6 @@ def test_B35_garbage_behind_the_archive(parse, garbage):
         parse(gzip.compress(Archive().file(b"a").end() + garbage))
 
 
-@pytest.mark.parametrize("zeros", [0, 1, 2, 3, 4, 512, 70000])
-def test_B35_archives_follow_each_other(parse, zeros):
-    early, main = Archive().file(b"kernel/x86/microcode/GenuineIntel.bin").end(512), Archive().file(b"init").end(300)
-    for data, segments in ((early + b"\0" * zeros + gzip.compress(main), ["none", "gzip"]), (early + b"\0" * zeros + main, ["none", "none"]),
-                           (gzip.compress(early + b"\0" * zeros + main), ["gzip", "gzip"]),
-                           (gzip.compress(early) + b"\0" * zeros + main, ["gzip", "none"])):
-        assert names(parse(data)) == [b"kernel/x86/microcode/GenuineIntel.bin", b"init"]
-        assert parse.summary.segments == segments
-
-
 def test_B36_no_end_mark(parse):
     whole = Archive().file(b"a").end()
     for data in (whole[:-len(trailer())], whole[:-len(trailer())] + b"\0" * 512, gzip.compress(whole[:-len(trailer())])):
@@ -201,12 +232,26 @@ def test_B36_no_end_mark(parse):
 
 
 def test_B37_names_of_one_file_share_a_link(parse):
-    archive = Archive().file(b"a", b"", ino=7, nlink=2).file(b"b", b"x", ino=7, nlink=2).file(b"other device", ino=7, nlink=2, dev=(9, 9))
-    archive.file(b"alone", ino=7, nlink=1)
+    made = Archive().file(b"a", b"", ino=7, nlink=2).file(b"b", b"x", ino=7, nlink=2).file(b"other device", ino=7, nlink=2, dev=(9, 9))
+    made.file(b"alone", ino=7, nlink=1)
     again = Archive().file(b"after the end mark", ino=7, nlink=2)
-    links = [entry.link for entry, _data in parse(archive.end() + again.end())]
+    links = [entry.link for entry, _data in parse(made.end() + again.end())]
     assert links[0] == links[1] and links[3] is None
     assert len({links[0], links[2], links[4]}) == 3
+
+
+@pytest.mark.parametrize("magic", [ODC, BINARY, BINARY_SWAPPED])
+def test_B37_old_formats_bring_the_data_with_each_name(parse, magic):
+    found = parse(Archive(magic).file(b"a", b"data", ino=7, nlink=2).file(b"b", b"data", ino=7, nlink=2).end())
+    assert found[0][0].link is not None
+    assert found[0][0].link == found[1][0].link and [data for _entry, data in found] == [b"data", b"data"]
+
+
+@pytest.mark.parametrize("fields", [{"mtime": 5}, {"uid": 5}, {"gid": 5}, {"mode": 0o600}, {"data": b"other"}, {"nlink": 3}])
+@pytest.mark.parametrize("magic", [ODC, BINARY, BINARY_SWAPPED])
+def test_B37_old_formats_have_short_inode_numbers_so_two_files_may_share_one(parse, magic, fields):
+    found = parse(Archive(magic).file(b"a", ino=7, nlink=2).file(b"b", **{"ino": 7, "nlink": 2, **fields}).end())
+    assert found[0][0].link != found[1][0].link
 
 
 def test_B38_parts_of_names_that_are_too_long(parse):
@@ -224,25 +269,6 @@ def test_B38_messages_hold_no_control_characters(parse):
 def test_B38_end_mark_with_data(parse):
     with pytest.raises(ArchiveError, match="the end mark has data"):
         parse(Archive().file(b"TRAILER!!!", b"data").end())
-
-
-@pytest.mark.parametrize("data, problem", [
-    (b"", "holds no archive"), (b"\0" * 4096, "holds no archive"), (gzip.compress(b"", mtime=0), "holds no archive"),
-    (gzip.compress(b"\0" * 600, mtime=0), "holds no"),
-    (b"just some text\n" * 20, "is no cpio archive: it begins with the bytes 6a 75 73 74 20 73"), (b"070707" + b"0" * 100, r"old portable format \(odc\)"),
-    (b"\xc7\x71" + b"0" * 100, "old binary format"), (b"\x71\xc7" + b"0" * 100, "old binary format"), (b"\xed\xab\xee\xdb" + b"0" * 100, "RPM"),
-    (b"\x7fELF" + b"0" * 100, "a program"), (b"\x01", "begins with the bytes 01"), (gzip.compress(b"text" * 50, mtime=0), "is no cpio archive"),
-    (b"\x17" + b"\xfe" * 4096, "no cpio archive")])
-def test_B39_what_is_no_archive_is_named(parse, data, problem):
-    with pytest.raises(ArchiveError, match=problem):
-        parse(data)
-
-
-def test_B40_compressed_twice(parse):
-    whole = Archive().file(b"a").end()
-    with pytest.raises(ArchiveError, match="compressed twice: gzip inside gzip"):
-        parse(gzip.compress(gzip.compress(whole)))
-    assert parse(gzip.compress(whole))
 
 
 @pytest.mark.parametrize("target", [b"", b"a\0b", b"x" * 4096])
@@ -268,21 +294,12 @@ def test_the_root_is_a_directory(parse, mode, data):
 def test_content_that_nobody_reads_is_skipped(tmp_path):
     (tmp_path / "image").write_bytes(gzip.compress(Archive().file(b"a", b"x" * 3000001).file(b"b", b"y").end()))
     fd = os.open(tmp_path / "image", os.O_RDONLY)
-    stream = compression.Stream(fd, 0)
+    stream = Stream(Source(fd), 0)
     found = []
-    for entry in cpio.entries(stream, Limits(), cpio.Summary()):
+    for entry in archive.entries(stream, Limits(), Summary()):
         found.append(entry.path)
         if entry.path == b"a":
             next(entry.data)
     stream.close()
     os.close(fd)
     assert found == [b"a", b"b"]
-
-
-def test_P1_a_megabyte_of_small_archives_takes_less_than_a_second(parse):
-    data = io.BytesIO()
-    while data.tell() < 1 << 20:
-        data.write(Archive().file(b"a", b"").end())
-    began = time.process_time()
-    parse(data.getvalue())
-    assert time.process_time() - began < 1
