@@ -14,6 +14,7 @@ from . import libc
 from .errors import LauncherError
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_OPENAT2 = (errno.ENOSYS, errno.EPERM)  # EPERM: a seccomp filter that is older than the call, as of Docker before 20.10
 
 
 def make_directories(path: str, mode: int = 0o700) -> None:
@@ -39,21 +40,26 @@ def open_directory(path: str, dirfd: int | None = None) -> int:
 def open_beneath(root: int, path: str | bytes, flags: int, mode: int = 0) -> int:
     """Open `path` below the directory descriptor `root`, following no symbolic link at all (openat2; walked by hand before Linux 5.6).
 
+    With O_PATH and O_NOFOLLOW the last part may be a link, and is opened itself.
     OSError: ELOOP a symbolic link, EXDEV the path leaves `root`, ENOENT, ENOTDIR.
     """
     resolve = libc.RESOLVE_BENEATH | libc.RESOLVE_NO_SYMLINKS | libc.RESOLVE_NO_MAGICLINKS
     try:
         return libc.openat2(root, path, flags, mode, resolve)
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in _NO_OPENAT2:
             raise
     return _walk_beneath(root, os.fsencode(path), flags, mode)
 
 
-def _walk_beneath(root: int, path: bytes, flags: int, mode: int) -> int:
+def _walk_beneath(root: int, path: bytes, flags: int, mode: int = 0) -> int:
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
     if b".." in parts or path.startswith(b"/"):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+    if not path:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if path.endswith((b"/", b"/.")):
+        flags |= os.O_DIRECTORY
     here = os.dup(root)
     try:
         for part in parts[:-1]:
@@ -63,7 +69,8 @@ def _walk_beneath(root: int, path: bytes, flags: int, mode: int) -> int:
         found = os.open(parts[-1] if parts else b".", flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=here)
     finally:
         os.close(here)
-    if flags & os.O_PATH and stat.S_ISLNK(os.fstat(found).st_mode):  # O_PATH opens the link itself, where openat2 refuses it
+    # O_PATH opens the link itself, which openat2 does only when the caller says O_NOFOLLOW, too.
+    if flags & (os.O_PATH | os.O_NOFOLLOW) == os.O_PATH and stat.S_ISLNK(os.fstat(found).st_mode):
         os.close(found)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     return found
@@ -196,9 +203,9 @@ def _open_same_mount(directory: int, name: str, path: str, trail) -> int:
     try:
         return libc.openat2(directory, name, os.O_RDONLY | _DIRECTORY, 0, libc.RESOLVE_NO_XDEV | libc.RESOLVE_NO_SYMLINKS)
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EXDEV):
+        if error.errno not in (*_NO_OPENAT2, errno.EXDEV):
             raise
-        missing = error.errno == errno.ENOSYS
+        missing = error.errno != errno.EXDEV
     if missing:  # before Linux 5.6 only another file system can be told, not a bind mount of the same one
         fd = open_directory(name, directory)
         if os.fstat(fd).st_dev == os.fstat(directory).st_dev:

@@ -55,6 +55,10 @@ VERBS = (
           Option("-w --workdir", "cwd", TEXT, "DIR", "in the container"),
           Option("-e --env", "env", MANY, "NAME=VALUE", "more environment")),
          least=2, rest=True),
+    Verb("images", "", "List the images of this host and who uses them",
+         ("coracle images", "coracle images --json", "coracle images --prune"),
+         (*_JSON, Option("-q --quiet", "quiet", FLAG, "", "digests only"), Option("--no-headers", "bare", FLAG, "", "no first line"),
+          Option("--prune", "prune", FLAG, "", "remove those that nobody uses, and list them")), most=0),
     Verb("wait", "NAME...", "Wait until containers have ended and print their exit codes",
          ("coracle wait job1", "coracle wait job1 job2", "coracle start job1 && coracle wait job1"), least=1),
 )

@@ -9,6 +9,8 @@ from ..base.text import printable, render_size
 
 _COLOURS = {"running": "\x1b[32m", "failed": "\x1b[31m"}
 _END = "\x1b[0m"
+_SHORT_DIGEST = len("sha256:") + 12
+IMAGE_COLUMNS = ("DIGEST", "FORMAT", "COMPRESSION", "SIZE", "ENTRIES", "USED BY")
 COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY", "CPU", "ADDRESS")
 
 
@@ -18,6 +20,16 @@ def row(container: dict) -> list[str]:
     addresses = [address for network in container["networks"] for address in network.get("addresses", [])]
     return [container["name"], state(container), str(container["pid"] or "-"), duration(container["uptime"]), str(container["restarts"]),
             memory(usage.get("memory_usage"), limits.get("memory")), seconds(usage.get("cpu_usage_ns")), " ".join(addresses) or "-"]
+
+
+def image_row(image: dict) -> list[str]:
+    """The cells of one image: the digest as short as it is still no other's on any host."""
+    return [image["digest"][:_SHORT_DIGEST], image["format"], "+".join(_short(image["segments"])), render_size(image["bytes"]),
+            str(image["entries"]), ", ".join(image["used_by"]) or "-"]
+
+
+def _short(segments: list[str]) -> list[str]:
+    return segments if len(segments) <= 3 else [*segments[:2], "..."]
 
 
 def state(container: dict) -> str:

@@ -117,18 +117,36 @@ def _must_exist(name, path):
 
 def list_containers(values: dict, names: list[str]) -> int:
     from . import tables
+
+    return _list(values, _details(names), "name", tables.COLUMNS, tables.row)
+
+
+def list_images(values: dict, _names: list[str]) -> int:
+    from ..work import images, uses
+    from . import tables
+
+    found = images.images()
+    if values.get("prune"):
+        pruned = set(images.prune([image.digest for image in images.unused()]))
+        found = [image for image in found if image.digest in pruned]
+    users = uses.by_image()
+    described = [{**image.as_dict(), "used_by": users.get(image.digest, [])} for image in found]
+    return _list(values, described, "digest", tables.IMAGE_COLUMNS, tables.image_row)
+
+
+def _list(values, found, name, columns, row):
+    from . import tables
     from .command import say
 
-    found = _details(names)
     if values.get("quiet"):
-        for container in found:
-            say(container["name"])
+        for item in found:
+            say(item[name])
     elif _wants_json(values):
         _say_json(found)
     else:
         colour = os.isatty(1) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        header = () if values.get("bare") else tables.COLUMNS
-        text = tables.render(header, [tables.row(container) for container in found], colour).rstrip("\n")
+        header = () if values.get("bare") else columns
+        text = tables.render(header, [row(item) for item in found], colour).rstrip("\n")
         if text:
             say(text)
     return 0
@@ -259,4 +277,4 @@ def _since(text):
 
 
 VERBS = {"run": run, "start": start, "stop": stop, "restart": restart, "list": list_containers, "status": status, "inspect": inspect,
-         "logs": logs, "exec": execute, "wait": wait}
+         "logs": logs, "exec": execute, "images": list_images, "wait": wait}

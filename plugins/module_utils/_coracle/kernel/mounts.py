@@ -46,10 +46,24 @@ def bind_root(path: str) -> int:
     return root
 
 
+def overlay_options(lower: str, upper: str, work: str) -> str:
+    """The options of mount(2) for an overlay: less than a page, and no name in it may hold ':', ',' or a backslash."""
+    return f"lowerdir={lower},upperdir={upper},workdir={work}"
+
+
 def overlay_root(target: str, lower: str, upper: str, work: str) -> int:
-    """Mount an overlay of the image tree `lower` on `target`; return an O_PATH descriptor of its root. No name may hold ':' or ','."""
-    libc.mount("overlay", target, "overlay", libc.MS_NOSUID | libc.MS_NODEV, f"lowerdir={lower},upperdir={upper},workdir={work}")
+    """Mount an overlay of the image tree `lower` on `target`; return an O_PATH descriptor of its root. Names as for overlay_options()."""
+    libc.mount("overlay", target, "overlay", libc.MS_NOSUID | libc.MS_NODEV, overlay_options(lower, upper, work))
     return os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def image_root(target: str, tree: str) -> int:
+    """Mount the image tree `tree` itself on `target`, read-only; return an O_PATH descriptor of its root."""
+    libc.mount(tree, target, None, libc.MS_BIND)
+    root = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    flags = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | os.fstatvfs(root).f_flag & libc.MS_NOEXEC  # what the store had, stays
+    libc.mount(None, at(root), None, libc.MS_REMOUNT | libc.MS_BIND | flags)
+    return root
 
 
 def open_inside(root: int, path: str, flags: int = os.O_PATH) -> int:

@@ -79,16 +79,17 @@ _X32_BIT = 0x40000000
 _LD, _JEQ, _JGT, _JGE, _JSET, _RET, _AND = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06, 0x54
 
 
-def program(machine: str | None = None) -> bytes | None:
+def program(machine: str | None = None, sockets: bool = True) -> bytes | None:
     """Return the filter for `machine` (None: the one we run on, as `uname -m`), 8 bytes an instruction, for libc.seccomp_filter().
 
-    None when the architecture is not known here; the caller decides whether to go on without, and says so.
+    `sockets`: False refuses every socket(2). None when the architecture is not known here; the caller decides whether to go on without,
+    and says so.
     """
     known = MACHINES.get(machine or os.uname().machine)
-    return None if known is None else _assemble(_instructions(known))
+    return None if known is None else _assemble(_instructions(known, sockets))
 
 
-def _instructions(machine):
+def _instructions(machine, sockets):
     """Return (code, operand, where to go if true, if false); a place is a label below, '' is the next line. A label is a plain text."""
     code: list = [
         (_LD, _OFFSET_ARCH, "", ""),
@@ -103,7 +104,7 @@ def _instructions(machine):
         (_JGT, HIGHEST_KNOWN, "missing", ""),
         (_JEQ, machine.clone, "clone", ""),
         (_JEQ, machine.ioctl, "ioctl", ""),
-        (_JEQ, machine.socket, "socket", ""),
+        (_JEQ, machine.socket, "socket" if sockets else "refuse", ""),
         (_JEQ, machine.setsockopt, "setsockopt", "allow"),
         "clone", (_LD, _argument(0), "", ""), (_JSET, CLONE_NEW, "refuse", "allow"),
         "ioctl", (_LD, _argument(1), "", ""), *_refuse(REFUSED_IOCTLS),

@@ -31,8 +31,8 @@ class Want:
     """One container as a task wants it.
 
     `name`, `path`: as given, one of them may be None. `spec`: the given options, normalised; `spec["image"]` is a digest or missing.
-    `archive`: path of the image's archive on this host, None when `image` is a digest or not given. `checked`: the task says the digest
-    of the archive (`checksum`); else work/container.py reads it from the file. `start_grace`: seconds.
+    `archive`: path of the image's archive on this host or its URL, None when `image` is a digest or not given. `checked`: the task says
+    the digest of the archive (`checksum`); else work/container.py reads it from the file. `start_grace`: seconds.
     """
 
     __slots__ = ("name", "path", "state", "spec", "archive", "checked", "start_grace", "restart", "recreate", "on_restart_required")
@@ -59,7 +59,7 @@ def read_options(options: dict) -> Want:
     if checksum is not None:
         settings.normalise({"image": checksum})
     if image is not None and not image.startswith("sha256:"):
-        want.archive, want.checked, image = _archive(image), checksum is not None, checksum
+        want.archive, want.checked, image = _archive(image, checksum), checksum is not None, checksum
     elif checksum is not None and checksum != image:
         raise LauncherError("is not the digest of image", option="checksum", value=checksum, remedy="Give one of them")
     want.spec = settings.normalise({**options, "image": image, "command": _command(options), "networks": _networks(options)})
@@ -85,10 +85,14 @@ def _check_together(options):
             raise LauncherError(f"needs {other} beside it", option=one, remedy=f"Add {other}")
 
 
-def _archive(image):
-    if not image.startswith("/") or text.has_control(image):
-        raise LauncherError("is neither the absolute path of an archive nor a digest", option="image", value=image,
-                            remedy="Give e.g. /srv/initrd.img, or sha256: and 64 hexadecimal digits")
+def _archive(image, checksum):
+    is_url = image.startswith(("http://", "https://"))
+    if not (image.startswith("/") or is_url) or text.has_control(image):
+        raise LauncherError("is neither the absolute path of an archive, nor an http or https URL, nor a digest", option="image",
+                            value=image, remedy="Give e.g. /srv/initrd.img, or sha256: and 64 hexadecimal digits")
+    if is_url and checksum is None:
+        raise LauncherError("is a URL, which needs checksum beside it", option="image",
+                            remedy="Add checksum, sha256: and 64 hexadecimal digits")
     return image
 
 

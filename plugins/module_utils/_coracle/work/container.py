@@ -21,6 +21,7 @@ from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
 from ..model.spec import Want
 from . import inspect, network, records
 from .inspect import Have, Host
+from .rootfs import stamp
 
 _SUPERVISED = ("stop_signal", "stop_timeout", "log_max_size")  # the supervisor reads these again when it is told to
 
@@ -117,14 +118,13 @@ def _check_image(want, have, digest):
     if (have.spec is None or "image" not in have.spec) and _has_files(f"{want.path}/chroot"):
         raise LauncherError(f"cannot be used, because {want.path}/chroot holds a root file system already", option="image", value=digest,
                             remedy="Leave image away, or remove chroot")
-    from . import images
+    from . import images, sources
 
     if images.find(digest) is not None:
         return
     if want.archive is None:
         raise images.MissingImages([digest])
-    if not os.path.isfile(want.archive):
-        raise LauncherError("is no file of this host", option="image", value=want.archive, remedy="Name an archive that is there")
+    sources.check(want.archive, "image")
 
 
 def _has_files(directory):
@@ -262,11 +262,10 @@ def is_unsettled(job: Job) -> bool:
 def bring_image(job: Job) -> None:
     """Extract the image of the archive, unless the host has it."""
     if job.want.archive is not None and job.want.state != specs.ABSENT:
-        from . import images
+        from . import sources
 
-        images.ensure_image(job.want.archive, job.want.spec["image"], option="image")
-        if not job.want.checked:  # named by its path alone: next time it need not be read
-            images.remember(job.want.archive, job.want.spec["image"])
+        kind = sources.kind_of(job.want.archive, "image")
+        sources.bring(sources.Source(job.want.archive, kind, job.want.spec["image"]), option="image")
 
 
 def asked_end(want: Want) -> tuple[int | None, int | None]:
@@ -288,8 +287,17 @@ def write(job: Job, host: Host) -> None:
             files.remove_tree(f"{want.path}/{layer}")
     if spec != have.spec:
         records.write_settings(want.path, spec)
+        _record_use(want, spec)
     if job.starts and spec.get("networks"):
         job.interfaces = network.attach(want.name, spec["networks"])
+
+
+def _record_use(want, spec):
+    """Let the image store know of a container that is not where all others are."""
+    if "image" in spec and not inspect.is_own(want.path, want.name):
+        from . import uses
+
+        uses.add(want.path, [spec["image"]])
 
 
 def _make_directory(path):
@@ -328,7 +336,7 @@ def failed_start(job: Job, problem: str, log_tail: list[str]) -> LauncherError:
 
 
 def take_back(job: Job) -> None:
-    """After a failure: remove what was attached for a start, and all of a container that did not exist before."""
+    """After a failure: remove what was attached for a start, and what was made of a container that did not exist before."""
     want = job.want
     if job.starts:
         spec = spec_after(want, job.have)
@@ -336,8 +344,10 @@ def take_back(job: Job) -> None:
             network.detach(want.name, _host_interfaces(want.name, spec))
             network.remove_unused_bridges(_bridges(spec))
     if job.creates:
-        _remove_files(want, spec_after(want, job.have))
-        if not inspect.is_own(want.path, want.name):
+        chroot = f"{want.path}/chroot"
+        whole = inspect.is_own(want.path, want.name) and not _has_files(chroot) and not os.path.lexists(f"{want.path}/{stamp.file_of('chroot')}")
+        _remove_files(want, spec_after(want, job.have), whole)
+        if not whole:  # a root file system that was there before stays, and so does what else is in that directory
             files.remove_tree(f"{want.path}/settings")
         records.forget(want.name)
         job.changes, job.gone = [], True
@@ -354,20 +364,29 @@ def remove(job: Job, host: Host) -> None:
     if group.exists():
         group.kill()
         group.remove()
-    _remove_files(want, have.spec or {})
+    _remove_files(want, have.spec or {}, inspect.is_own(want.path, want.name))
     records.forget(want.name)
     network.remove_unused_bridges(bridges)
     job.gone = True
 
 
-def _remove_files(want, spec):
-    if inspect.is_own(want.path, want.name):
+def _remove_files(want, spec, whole):
+    """Remove the container's directory, or (not `whole`) only what the launcher makes in it."""
+    if whole:
+        if os.path.lexists(f"{want.path}/{stamp.file_of('chroot')}"):
+            from .rootfs import converge
+
+            converge.remove(f"{want.path}/chroot")  # which may be mounted
         files.remove_tree(want.path)
         return
     for entry in inspect.OURS:
         files.remove_tree(f"{want.path}/{entry}")
-    if "image" in spec and not _has_files(f"{want.path}/chroot"):
-        files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
+    if "image" in spec:
+        from . import uses
+
+        uses.remove(want.path)
+        if not _has_files(f"{want.path}/chroot"):
+            files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
 
 
 def _bridges(spec):

@@ -1,56 +1,55 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image store: each archive is extracted once on a host, under the sha256 of the file, and never written again.
+"""The image store: each archive is extracted once on a host, under its digest, and never written again.
 
     IMAGES/HEX/         0700, locked (flock) by whoever extracts or removes it
         tree            complete as soon as it has this name
         manifest        a line for each entry (work/trees.py)
         image           what modules return of it, one JSON object
-    IMAGES/.stamps/     (path, device, inode, size, times) of archives on this host -> digest, so that they are not read again
+    IMAGES/.stamps/     work/stamps.py        IMAGES/.uses/     work/uses.py
+
+The digest is that of the file, or that of the manifest for the directory of an OCI layout and for an archive of one that was sent as it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import stat
 import time
 
-from ..base import files, libc, places
+from ..base import files, places
 from ..base.errors import ArchiveError, LauncherError
-from ..formats import compression, cpio
 from ..formats.entries import Limits
-from . import extract
+from . import homes, stamps, uses
+from .stamps import PREFIX, Archive, check_digest, is_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import typing as t
+    from collections.abc import Callable, Iterator
 
-PREFIX = "sha256:"
-_HEX = frozenset("0123456789abcdef")
-_TREE = "tree"
-_NEW_TREE = ".tree.tmp"
+_VERSION = 2  # of what is stored; an image of another version is extracted again
 _INFO_LIMIT = 1 << 20
-_SETTLED = 100_000_000  # ns: a file changed shorter ago may change again without another time (a kernel tick is up to 10 ms)
-_PIECE = 1 << 20
+_FIGURES = ("format", "segments", "entries", "bytes", "depth", "skipped")
+_SCRATCH = ("/var/tmp", "/tmp")
 
 
 class Image:
     """An image of the store. `segments`: compression of each archive in the file; `bytes`: of all files; `skipped`: counts by kind.
 
-    `tree`: path of the extracted tree, None for an image that was only looked at.
+    `tree`: path of the extracted tree, None for an image that was only looked at. `duration`: seconds that its extraction took, None
+    when it was in the store before.
     """
 
-    __slots__ = ("digest", "tree", "format", "segments", "entries", "bytes", "depth", "skipped")
-    STORED = frozenset(("format", "segments", "entries", "bytes", "depth", "skipped"))
+    __slots__ = ("digest", "tree", "format", "segments", "entries", "bytes", "depth", "skipped", "duration")
 
-    def __init__(self, digest: str, tree: str | None, values: dict):
+    def __init__(self, digest: str, tree: str | None, values: dict, duration: float | None = None):
         self.digest = digest
         self.tree = tree
+        self.duration = duration
         self.format = values["format"]
         self.segments = values["segments"]
         self.entries = values["entries"]
@@ -82,16 +81,7 @@ class MissingImages(LauncherError):
         self.needs_image = digests
 
 
-def is_digest(value: str) -> bool:
-    """True for 'sha256:' and 64 hexadecimal digits in lower case."""
-    return value.startswith(PREFIX) and len(value) == len(PREFIX) + 64 and all(character in _HEX for character in value[len(PREFIX):])
-
-
-def check_digest(value: str, option: str) -> str:
-    """Return `value` when it is a digest, else LauncherError."""
-    if not is_digest(value):
-        raise LauncherError("is not a digest", option=option, value=value, remedy="Give sha256: and the 64 digits that sha256sum prints")
-    return value
+# --- what the store has
 
 
 def _home(digest: str) -> str:
@@ -102,280 +92,197 @@ def find(digest: str) -> Image | None:
     """Return the image of this digest, or None when the store has none."""
     home = _home(digest)
     try:
-        values = json.loads(files.read_limited(f"{home}/image", _INFO_LIMIT))
+        values = json.loads(files.read_limited(f"{home}/{homes.INFO}", _INFO_LIMIT))
     except (FileNotFoundError, ValueError):
         return None
-    if not isinstance(values, dict) or set(values) != Image.STORED or not os.path.isdir(f"{home}/{_TREE}"):
+    if not isinstance(values, dict) or set(values) != {"version", *_FIGURES} or values["version"] != _VERSION:
         return None
-    return Image(digest, f"{home}/{_TREE}", values)
+    return Image(digest, f"{home}/{homes.TREE}", values) if os.path.isdir(f"{home}/{homes.TREE}") else None
 
 
 def image_tree(digest: str) -> str:
     """Return the path of the extracted tree. LauncherError when the store has none."""
-    image = find(digest)
-    if image is None:
+    if find(digest) is None:
         raise MissingImages([digest])
-    return image.tree
+    return f"{_home(digest)}/{homes.TREE}"
 
 
 def manifest_path(digest: str) -> str:
     """Path of the manifest of an image that the store has."""
-    return f"{_home(digest)}/manifest"
+    return f"{_home(digest)}/{homes.MANIFEST}"
 
 
 def images() -> list[Image]:
     """Return the complete images of the store, by digest."""
-    try:
-        names = sorted(os.listdir(places.IMAGES))
-    except FileNotFoundError:
-        return []
-    found = [find(PREFIX + name) for name in names if is_digest(PREFIX + name)]
+    found = [find(PREFIX + name) for name in sorted(_names()) if is_digest(PREFIX + name)]
     return [image for image in found if image is not None]
 
 
-# --- sources ---
-
-
-def _open_source(path: str, option: str) -> int:
+def _names() -> list[str]:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)  # a fifo without a writer must not hang us
-    except OSError as error:
-        raise LauncherError(f"cannot be read: {error.strerror}", option=option, value=path) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise LauncherError("is no regular file", option=option, value=path, remedy="Give an initrd: a cpio archive, compressed or not")
-    return fd
+        return os.listdir(places.IMAGES)
+    except FileNotFoundError:
+        return []
 
 
-def _identity(path: str, info: os.stat_result) -> dict:
-    return {"path": path, "device": info.st_dev, "inode": info.st_ino, "size": info.st_size,
-            "mtime": info.st_mtime_ns, "ctime": info.st_ctime_ns}
+# --- what an archive is
 
 
-def _stamp_name(path: str) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
-
-
-def known(src_path: str) -> str | None:
-    """Return the digest of an archive that was read before and has not changed since, without reading it; else None."""
-    try:
-        stamp = json.loads(files.read_limited(f"{places.IMAGES}/.stamps/{_stamp_name(src_path)}", _INFO_LIMIT))
-        identity = _identity(src_path, os.stat(src_path))
-    except (OSError, ValueError):
-        return None
-    digest = stamp.get("digest") if isinstance(stamp, dict) else None
-    return digest if isinstance(digest, str) and is_digest(digest) and stamp == dict(identity, digest=digest) else None
-
-
-def digest_of(src_path: str, option: str = "src") -> str:
-    """Read the whole file and return its digest. LauncherError when it is no regular file or changes meanwhile."""
-    fd = _open_source(src_path, option)
-    try:
-        before = os.fstat(fd)
-        sha256 = hashlib.sha256()
-        while True:
-            piece = os.read(fd, _PIECE)
-            if not piece:
-                break
-            sha256.update(piece)
-        if _identity(src_path, before) != _identity(src_path, os.fstat(fd)):
-            raise LauncherError("changes while it is read", option=option, value=src_path)
-        return PREFIX + sha256.hexdigest()
-    finally:
-        os.close(fd)
-
-
-def plan_image(src_path: str, option: str = "src") -> Plan:
+def plan_image(archive: str, option: str = "src") -> Plan:
     """Return the digest of an archive on this host and whether the store has it. Writes nothing."""
-    digest = known(src_path) or digest_of(src_path, option)
+    digest = digest_of(archive, option)
     return Plan(digest, find(digest) is not None)
 
 
-def remember(src_path: str, digest: str) -> None:
-    """Let known() answer for this archive from now on. For archives that stay where they are. Writes nothing when it does already."""
-    info = os.stat(src_path)
-    if known(src_path) == digest or time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) < _SETTLED:
-        return
-    files.make_directories(f"{places.IMAGES}/.stamps")
-    directory = files.open_directory(f"{places.IMAGES}/.stamps")
+def digest_of(archive: str, option: str = "src") -> str:
+    """Return the digest of a file or an OCI layout; it is read unless a stamp knows it. LauncherError when it is neither, or changes."""
+    digest = stamps.known(archive)
+    if digest is not None:
+        return digest
+    if os.path.isdir(archive):
+        return manifest_digest(archive, option)
+    fd = stamps.open_archive(archive, option)
     try:
-        stamp = dict(_identity(src_path, info), digest=digest)
-        files.write_whole(directory, _stamp_name(src_path), json.dumps(stamp).encode(), durable=False)
-        _forget_gone(directory)
+        return stamps.hash_file(fd, archive, option)
     finally:
-        os.close(directory)
+        os.close(fd)
 
 
-def _forget_gone(directory: int) -> None:
-    """Remove the stamps of archives that are there no more."""
-    for name in os.listdir(directory):
-        try:
-            stamp = json.loads(files.read_limited(name, _INFO_LIMIT, directory))
-        except (FileNotFoundError, ValueError):
-            continue
-        if isinstance(stamp, dict) and isinstance(stamp.get("path"), str) and not os.path.exists(stamp["path"]):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=directory)
+def manifest_digest(archive: str, option: str = "src") -> str | None:
+    """Return the digest of the image in an OCI layout, or in an archive of one; None when it is neither."""
+    with _opened(archive, Limits(), option) as source:
+        return _fenced("manifest_digest", source)
 
 
-# --- extraction ---
+def remember(archive: str, digest: str) -> None:
+    """Know the digest of this archive from now on, as long as it does not change. For archives that stay where they are."""
+    stamps.remember(archive, digest)
 
 
-def inspect(src_path: str, limits: Limits | None = None, option: str = "src") -> Image:
+def inspect(archive: str, limits: Limits | None = None, option: str = "src") -> Image:
     """Read an archive to its end and return what extracting it would find, writing nothing. ArchiveError as ensure_image."""
-    with _reading(src_path, limits or Limits(), option) as (stream, summary, sha256):
-        skipped = {"devices": 0, "sockets": 0}
-        for entry in cpio.entries(stream, limits or Limits(), summary):
-            for kind in skipped:
-                skipped[kind] += entry.kind.endswith(kind[:-1])
-    return Image(PREFIX + sha256.hexdigest(), None, _values(summary, skipped))
+    with _opened(archive, limits or Limits(), option) as source:
+        values = _fenced("look", source)
+        return Image(values["digest"], None, values)
 
 
-def ensure_image(src_path: str, digest: str | None = None, limits: Limits | None = None, option: str = "src") -> Image:
+@contextlib.contextmanager
+def _opened(archive: str, limits: Limits, option: str, directories: tuple[str, ...] = _SCRATCH,
+            fd: int | None = None) -> Iterator[Archive]:
+    """Open an archive, unless it is open as `fd`, and a scratch file in the first of `directories` that can have one."""
+    own = stamps.open_archive(archive, option) if fd is None else None
+    try:
+        scratch = stamps.open_scratch(directories)
+        try:
+            yield Archive(fd if own is None else own, scratch, limits, archive, option)
+        finally:
+            if scratch is not None:
+                os.close(scratch)
+    finally:
+        if own is not None:
+            os.close(own)
+
+
+def _fenced(function: str, source: Archive, *arguments, writable: int | None = None) -> t.Any:
+    """Call a function of work/unpack.py in the fence, and name the archive in what is wrong with it."""
+    from . import fence
+
+    def work():
+        from . import unpack  # in the child alone: nobody else reads archives
+
+        return getattr(unpack, function)(source, *arguments)
+
+    readable = (source.fd,) if stat.S_ISDIR(os.fstat(source.fd).st_mode) else ()
+    keep = [fd for fd in (source.fd, source.scratch) if fd is not None]
+    try:
+        return fence.run(work, writable, source.limits, keep, readable)
+    except ArchiveError as error:
+        if error.option is None:
+            error.option, error.value = source.option, source.path
+        raise
+
+
+# --- extraction
+
+
+def ensure_image(archive: str, digest: str | None = None, limits: Limits | None = None, option: str = "src",
+                 fd: int | None = None) -> Image:
     """Return the image of an archive on this host, extracting it unless the store has it.
 
-    `digest`: what the caller knows or demands; LauncherError when the file is another. The archive is read once more while it is
-    extracted, and what was read must have that digest. ArchiveError names member and offset; then the store is as it was before.
+    `digest`: what the caller knows or demands; LauncherError when the archive has another. It is read once more while it is extracted,
+    and what was read must have that digest. `fd`: the archive, open; then `archive` is a name for messages.
+    ArchiveError names member and offset; then the store is as it was before.
     """
     limits = limits or Limits()
     if digest is None:
-        digest = known(src_path) or digest_of(src_path, option)
+        digest = digest_of(archive, option)
     image = find(digest)
     if image is None:
-        with _locked(digest) as home:
-            image = find(digest) or _extract(src_path, digest, home, limits, option)
-            _remove_leftovers(home)
+        with homes.locked(_home(digest)) as home:
+            image = find(digest)
+            if image is None:
+                with _opened(archive, limits, option, (home.path,), fd) as source:
+                    image = _extract(source, digest, home)
+            homes.remove_leftovers(home)
     limits.check(image.bytes, image.entries, image.depth)  # the same answer as when it was extracted
     return image
 
 
-@contextlib.contextmanager
-def _reading(src_path: str, limits: Limits, option: str) -> Iterator[tuple]:
-    """Open an archive and name it in whatever is wrong with it."""
-    fd = _open_source(src_path, option)
+def _extract(source: Archive, digest: str, home: homes.Home) -> Image:
+    """Fill a locked home. Nothing new stays there when this fails."""
+    begin = time.monotonic()
+    home.begin()
     try:
-        sha256 = hashlib.sha256()
-        stream = compression.Stream(fd, limits.max_bytes, sha256)
-        try:
-            yield stream, cpio.Summary(), sha256
-        finally:
-            stream.close()
-    except ArchiveError as error:
-        if error.option is None:
-            error.option, error.value = option, src_path
+        values = _fenced("extract", source, digest, home.fd, homes.NEW_TREE, homes.MANIFEST, writable=home.fd)
+        files.write_whole(home.fd, homes.INFO, json.dumps(dict(values, version=_VERSION)).encode(), durable=False)
+        home.finish()
+    except OSError as error:
+        home.abandon()
+        raise LauncherError(f"cannot be extracted into {places.IMAGES}: {error.strerror or error}", option=source.option, value=source.path,
+                            remedy="Make room there, and see that it can be written") from error
+    except BaseException:
+        home.abandon()
         raise
-    finally:
-        os.close(fd)
+    if home.old_trees() and digest not in uses.by_image():
+        home.remove_old()
+    return Image(digest, f"{home.path}/{homes.TREE}", values, round(time.monotonic() - begin, 3))
 
 
-def _values(summary: cpio.Summary, skipped: dict[str, int]) -> dict:
-    return {"format": summary.format, "segments": summary.segments, "entries": summary.entries, "bytes": summary.size,
-            "depth": summary.depth, "skipped": skipped}
-
-
-def _extract(src_path: str, digest: str, home: str, limits: Limits, option: str) -> Image:
-    """Fill the locked directory `home`. Nothing of it stays there when this fails."""
-    directory = files.open_directory(home)
-    try:
-        for name in (_NEW_TREE, _TREE):  # a tree without `image` beside it is none of ours any more
-            files.remove_tree(name, directory)
-        try:
-            os.mkdir(_NEW_TREE, 0o700, dir_fd=directory)
-            values = _write_tree(src_path, digest, directory, limits, option)
-            files.write_whole(directory, "image", json.dumps(values).encode(), durable=False)
-            libc.syncfs(directory)  # one for the whole tree: an fsync for each file costs a journal commit each
-            os.rename(_NEW_TREE, _TREE, src_dir_fd=directory, dst_dir_fd=directory)
-            os.fsync(directory)
-        except BaseException:
-            _empty(directory)
-            raise
-    finally:
-        os.close(directory)
-    return Image(digest, f"{home}/{_TREE}", values)
-
-
-def _write_tree(src_path: str, digest: str, directory: int, limits: Limits, option: str) -> dict:
-    manifest_fd = os.open("manifest", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    with os.fdopen(manifest_fd, "w+", encoding="ascii") as manifest:
-        root = files.open_directory(_NEW_TREE, directory)
-        try:
-            with _reading(src_path, limits, option) as (stream, summary, sha256):
-                skipped = extract.extract(cpio.entries(stream, limits, summary), root, manifest)
-        finally:
-            os.close(root)
-    if PREFIX + sha256.hexdigest() != digest:
-        raise LauncherError(f"has the digest {PREFIX}{sha256.hexdigest()}, not {digest}", option=option, value=src_path,
-                            remedy="Give the right checksum, or the archive that it belongs to")
-    return _values(summary, skipped)
-
-
-def _empty(directory: int) -> None:
-    for name in (_NEW_TREE, _TREE, "manifest", "image", ".image.new"):
-        files.remove_tree(name, directory)
-
-
-@contextlib.contextmanager
-def _locked(digest: str) -> Iterator[str]:
-    """Make the home of an image and hold its lock: the directory itself, so that nothing is left over. It goes when it has no tree."""
-    home = _home(digest)
-    files.make_directories(places.IMAGES)
-    fd = _lock_directory(home)
-    try:
-        yield home
-    finally:
-        if not os.path.isdir(f"{home}/{_TREE}"):
-            with contextlib.suppress(OSError):  # not empty: something of the administrator's, or a disk that fails
-                os.rmdir(home)
-        os.close(fd)
-
-
-def _lock_directory(path: str, wait: bool = True) -> int:
-    """Make and lock a directory that somebody else may be removing. BlockingIOError when `wait` is False and it is locked."""
-    while True:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        fd = files.open_directory(path)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False)):
-                return fd
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-
-
-def _remove_leftovers(but: str) -> None:
-    """Remove what killed runs left of other images. Those that are being extracted are locked, and stay."""
-    for name in os.listdir(places.IMAGES):
-        home = f"{places.IMAGES}/{name}"
-        if home == but or not is_digest(PREFIX + name) or os.path.isdir(f"{home}/{_TREE}"):
-            continue
-        try:
-            fd = _lock_directory(home, wait=False)
-        except BlockingIOError:
-            continue
-        try:
-            if not os.path.isdir(f"{home}/{_TREE}"):
-                _empty(fd)
-                with contextlib.suppress(OSError):
-                    os.rmdir(home)
-        finally:
-            os.close(fd)
+# --- the end of images
 
 
 def remove_image(digest: str) -> bool:
     """Remove an image from the store; False when it has none. The caller knows that no container uses it."""
+    return _remove(digest, lambda: False, wait=True)
+
+
+def unused() -> list[Image]:
+    """Return the images that no container and no tree uses (work/uses.py), by digest."""
+    used = uses.by_image()
+    return [image for image in images() if image.digest not in used]
+
+
+def prune(digests: list[str]) -> list[str]:
+    """Remove those images that are still unused, and return their digests. One that somebody works on just now stays."""
+    removed = [digest for digest in digests if _prune(digest)]
+    uses.tidy()
+    return removed
+
+
+def _prune(digest: str) -> bool:
+    try:
+        return _remove(digest, lambda: digest in uses.by_image(), wait=False)
+    except BlockingIOError:
+        return False
+
+
+def _remove(digest: str, is_used: Callable[[], bool], wait: bool) -> bool:
     if not os.path.isdir(_home(digest)):
         return False
-    with _locked(digest) as home:
-        directory = files.open_directory(home)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(_TREE, _NEW_TREE, src_dir_fd=directory, dst_dir_fd=directory)
-            _empty(directory)
-        finally:
-            os.close(directory)
+    with homes.locked(_home(digest), wait) as home:
+        home.hide()
+        if is_used():  # asked when no start can find it any more: whoever has found it before is in the answer
+            home.show()
+            return False
+        home.empty()
     return True

@@ -22,7 +22,8 @@ import sys
 
 from ..base import libc
 from ..base.errors import CANNOT_EXECUTE, HOST_FAILED, NOT_FOUND, LauncherError
-from ..kernel import caps, devices, ids, masks, mounts
+from ..kernel import caps, devices, ids, masks, mountinfo, mounts
+from .rootfs import stamp
 
 _PASSWD_LIMIT = 1 << 20
 _REPORT = 3  # where the error pipe lies when everything from 4 on is closed
@@ -34,18 +35,19 @@ class Entry:
     `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `cwd`: absolute path inside; `stdio`: three descriptors, or
     None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for
     uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs`
-    a directory, or `lower`, `upper`, `work` of an overlay on it, `hostname`, `netns` descriptor of the network namespace. For an exec:
-    `pidfd` of the container's init.
+    a directory, or `lower`, `upper`, `work` of an overlay on it (`lower` alone: the image itself, read-only), `place` its (parent, name,
+    inode) if the host may mount that as well, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the
+    container's init.
     """
 
     __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce", "die_with_parent",
-                 "rootfs", "lower", "upper", "work", "hostname", "netns", "pidfd")
+                 "rootfs", "lower", "upper", "work", "place", "hostname", "netns", "pidfd")
 
     def __init__(self):
         self.argv, self.env, self.user, self.group, self.cwd = [], {}, "0", None, "/"
         self.stdio = self.terminal = self.filter = None
         self.capabilities, self.announce, self.die_with_parent = 0, False, False
-        self.rootfs, self.lower, self.upper, self.work = "", None, None, None
+        self.rootfs, self.lower, self.upper, self.work, self.place = "", None, None, None, None
         self.hostname, self.netns, self.pidfd = "", None, None
 
 
@@ -146,6 +148,9 @@ def _become(entry, report):
 
 def _new_root(entry):
     """New namespaces and a root of its own; returns the root's descriptor. The pid namespace is new already: we are its first process."""
+    if entry.place is not None:
+        with _Step("rootfs"):  # the lock of work/rootfs/module.py, until the execve: what the host has mounted goes into our copy
+            fcntl.flock(os.open(entry.place[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_EX)
     with _Step("namespaces"):
         libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
         libc.setns(entry.netns, libc.CLONE_NEWNET)
@@ -154,10 +159,7 @@ def _new_root(entry):
     os.umask(0)
     with _Step("rootfs"):
         mounts.make_private()
-        if entry.lower is None:
-            root = mounts.bind_root(entry.rootfs)
-        else:
-            root = mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
+        root = _mount_root(entry)
         null = mounts.host_null()
     with _Step("/proc"):
         masks.mount_proc(root, null)
@@ -167,6 +169,18 @@ def _new_root(entry):
         devices.populate(root)
     os.close(null)
     return root
+
+
+def _mount_root(entry):
+    if entry.lower is None or entry.place is not None and not stamp.is_bare(*entry.place):
+        return mounts.bind_root(entry.rootfs)
+    if entry.upper is None:
+        return mounts.image_root(entry.rootfs, entry.lower)
+    if entry.place is not None:
+        for pid, _mount in mountinfo.with_upper(entry.upper):  # two mounts of one upper directory: what each sees is undefined
+            raise LauncherError(f"is the root of process {pid} already", option="rootfs", value=entry.rootfs,
+                                remedy="Mount it for both: run the task of container_rootfs again, while none of them runs")
+    return mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
 
 
 def _join(entry):

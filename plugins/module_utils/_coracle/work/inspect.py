@@ -36,9 +36,9 @@ class Host:
     def digest_of(self, archive: str) -> str:
         """The digest of an archive; many containers name the same one. LauncherError."""
         if archive not in self._digests:
-            from . import images
+            from . import sources
 
-            self._digests[archive] = images.plan_image(archive, "image").digest
+            self._digests[archive] = sources.resolve(archive, option="image").digest
         return self._digests[archive]
 
     def layout(self) -> detect.Layout:

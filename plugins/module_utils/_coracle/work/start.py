@@ -21,6 +21,7 @@ from ..model import settings
 from ..model.state import EXITED, State
 from . import inside, records
 from .limits import Cgroup
+from .rootfs import stamp
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIMITS = ("memory", "cpu_shares", "cpu_percent", "cpus", "pids_limit")
@@ -65,6 +66,9 @@ def check(path: str, spec: dict) -> None:
     if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(root)}/"):
         raise LauncherError("holds the container's own settings and log, which must be out of its reach", option="rootfs", value=root,
                             remedy="Put the root file system into a directory below, as chroot")
+    made = stamp.unmounted(root)
+    if made is not None:
+        image_tree(made.digest)
 
 
 def root_of(path: str, spec: dict) -> str:
@@ -90,6 +94,8 @@ def prepare(name: str, path: str, spec: dict) -> inside.Entry:
         entry.upper, entry.work = f"{path}/upper", f"{path}/work"
         for directory, mode in ((entry.rootfs, 0o755), (entry.upper, 0o755), (entry.work, 0o700)):
             files.make_directories(directory, mode)
+    else:
+        _adopt(entry)
     entry.argv = [os.fsencode(word) for word in spec["command"]]
     entry.env = environment(spec)
     entry.user, entry.group = spec.get("user", "0"), spec.get("group")
@@ -97,6 +103,20 @@ def prepare(name: str, path: str, spec: dict) -> inside.Entry:
     entry.hostname = spec.get("hostname", name)
     confine(entry, spec)
     return entry
+
+
+def _adopt(entry: inside.Entry) -> None:
+    """A tree of the module container_rootfs whose mount is gone, as after a reboot, is mounted in the container's own namespace alone.
+
+    Until it is, the child holds the lock of that module, and looks again whether nobody else has mounted it.
+    """
+    made = stamp.unmounted(entry.rootfs)
+    if made is None:
+        return
+    entry.rootfs = stamp.real(entry.rootfs)
+    entry.lower, entry.place = image_tree(made.digest), (*os.path.split(entry.rootfs), made.inode)
+    if made.kind == stamp.OVERLAY:
+        entry.upper, entry.work = stamp.upper_and_work(*os.path.split(entry.rootfs), made.layer)
 
 
 def confine(entry: inside.Entry, spec: dict) -> None:

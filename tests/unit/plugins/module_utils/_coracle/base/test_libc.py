@@ -148,6 +148,15 @@ def test_openat2_refuses(tmp_path, resolve, path, number):
         os.close(dirfd)
 
 
+def test_openat2_takes_no_name_with_a_nul(tmp_path):
+    dirfd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(ValueError, match="null byte"):
+            libc.openat2(dirfd, ".\0/x", os.O_RDONLY)
+    finally:
+        os.close(dirfd)
+
+
 def test_openat2_opens_and_creates_close_on_exec(tmp_path):
     dirfd = os.open(tmp_path, os.O_RDONLY)
     fd = libc.openat2(dirfd, "new", os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)

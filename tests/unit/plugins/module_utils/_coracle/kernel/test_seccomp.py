@@ -278,3 +278,15 @@ def test_program_of_the_caller_before_fork_needs_no_import_after(in_child):
         libc.seccomp_filter(program)
         return sorted(set(sys.modules) - before)
     assert in_child(load) == []
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_without_sockets_every_socket_is_refused_and_nothing_else(machine):
+    one = unpacked(machine)
+    other = list(struct.iter_unpack("<HBBI", seccomp.program(machine, sockets=False)))
+    special = WITH_ARGUMENTS[machine]
+    for family in (1, 2, 10, 16):
+        assert run_bpf(one, special["socket"], ARCH[machine], (family, 1, 0)) == ALLOW
+        assert run_bpf(other, special["socket"], ARCH[machine], (family, 1, 0)) == errno.EPERM
+    for nr in set(range(470)) - {special["socket"]}:
+        assert run_bpf(one, nr, ARCH[machine]) == run_bpf(other, nr, ARCH[machine])

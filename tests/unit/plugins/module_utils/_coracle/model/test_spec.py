@@ -56,10 +56,25 @@ def test_what_is_not_given_is_not_asked():
     ("/srv/initrd.img", DIGEST, "/srv/initrd.img", DIGEST),
     (DIGEST, None, None, DIGEST),
     (DIGEST, DIGEST, None, DIGEST),
+    ("https://images.example.org/root.img", DIGEST, "https://images.example.org/root.img", DIGEST),
+    ("http://10.0.0.1/root.img", DIGEST, "http://10.0.0.1/root.img", DIGEST),
 ])
 def test_an_image_is_an_archive_or_a_digest(image, checksum, archive, asked):
     want = spec.read_options({"name": "c", "image": image, "checksum": checksum})
     assert (want.archive, want.spec.get("image")) == (archive, asked)
+
+
+@pytest.mark.parametrize("image, checksum, says", [
+    ("https://images.example.org/root.img", None, "needs checksum"),
+    ("https://images.example.org/root\n.img", DIGEST, "is neither the absolute path"),
+    ("ftp://images.example.org/root.img", DIGEST, "is neither the absolute path"),
+    ("file:///srv/root.img", DIGEST, "is neither the absolute path"),
+    ("root.img", None, "is neither the absolute path"),
+])
+def test_an_image_that_cannot_be(image, checksum, says):
+    with pytest.raises(LauncherError, match=says) as caught:
+        spec.read_options({"name": "c", "image": image, "checksum": checksum})
+    assert caught.value.option == "image"
 
 
 @pytest.mark.parametrize("options, option", [

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
@@ -11,8 +14,10 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.spec import Want
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.state import EXITED, State
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, sources
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.inspect import Have, Host
+from ansible_collections.coracle.launcher.tests.unit import layouts
+from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 
 COMMAND = ["/bin/sleep", "9"]
 IMAGES = ["sha256:" + letter * 64 for letter in "ab"]
@@ -222,3 +227,76 @@ def test_a_missing_image_asks_for_its_archive(directory):
     with pytest.raises(LauncherError) as caught:
         checked(directory, {"command": COMMAND, "image": IMAGES[0]})
     assert caught.value.needs_image == [IMAGES[0]]
+
+
+# --- images and where they come from
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """(path of an archive, its digest)"""
+    if os.geteuid() != 0:
+        pytest.skip("sets owners: needs root")
+    for name in ("IMAGES", "CONTAINERS", "RUN"):
+        monkeypatch.setattr(places, name, f"{tmp_path}/{name.lower()}")
+    archive = tmp_path / "archive"
+    archive.write_bytes(Archive().file(b"a").end())
+    return str(archive), images.digest_of(str(archive), "image")
+
+
+@pytest.mark.parametrize("make, says", [
+    (lambda path: None, "cannot be read: No such file"), (os.mkfifo, "is no regular file, but a fifo"), (os.mkdir, "no OCI layout")])
+def test_an_archive_that_is_none_is_told_before_anything_is_done(store, directory, make, says):
+    path = f"{directory}/it"
+    make(path)
+    want = Want("c", str(directory), "present", {"command": COMMAND, "image": IMAGES[0]})
+    want.archive = path
+    with pytest.raises(LauncherError, match=says) as caught:
+        container.check(want, Have("c", str(directory)), Host())
+    assert caught.value.option == "image"
+    want.archive = store[0]
+    container.check(want, Have("c", str(directory)), Host())
+
+
+def brought(archive, digest):
+    want = Want("c", f"{places.CONTAINERS}/c", "present", {"command": COMMAND, "image": digest})
+    want.archive, want.checked = archive, True
+    container.bring_image(container.Job(want, Have("c", want.path)))
+    return images.find(digest)
+
+
+def test_an_image_is_brought_from_a_file_a_layout_and_a_url(store, tmp_path, monkeypatch):
+    archive, digest = store
+    assert brought(archive, digest).entries == 1
+    made = layouts.Images()
+    manifest = made.image([layouts.tar([("a", b"1"), ("b", b"2")])])
+    made.index(manifest).write(tmp_path / "layout")
+    assert Host().digest_of(f"{tmp_path}/layout") == manifest["digest"]
+    assert brought(f"{tmp_path}/layout", manifest["digest"]).entries == 2
+    content = Archive().file(b"over").file(b"http").file(b"it came").end()
+    monkeypatch.setattr(sources, "_fetch", lambda url, fd, max_bytes: os.write(fd, content))
+    assert brought("https://images.example.org/root.img", "sha256:" + hashlib.sha256(content).hexdigest()).entries == 3
+
+
+def test_a_container_elsewhere_holds_its_image_also_when_it_does_not_run(store, directory):
+    archive, digest = store
+    images.ensure_image(archive)
+    want = Want("c", str(directory), "present", {"command": COMMAND, "image": digest})
+    have = Have("c", str(directory))
+    job = container.Job(want, have)
+    job.changes = container.plan(want, have)
+    container.write(job, Host())
+    assert images.unused() == []
+    container._remove_files(want, want.spec, False)
+    os.unlink(directory / "settings")
+    assert [image.digest for image in images.unused()] == [digest]
+
+
+def test_a_container_of_ours_needs_no_record(store):
+    archive, digest = store
+    images.ensure_image(archive)
+    want = Want("c", f"{places.CONTAINERS}/c", "present", {"command": COMMAND, "image": digest})
+    job = container.Job(want, Have("c", want.path))
+    job.changes = container.plan(want, job.have)
+    container.write(job, Host())
+    assert images.unused() == [] and not os.path.exists(f"{places.IMAGES}/.uses")

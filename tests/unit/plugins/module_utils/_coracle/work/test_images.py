@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
+import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc, places
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import extract as extracting
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, stamps, unpack
 from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, Archive
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
@@ -30,7 +35,7 @@ def source(tmp_path, monkeypatch):
     path = tmp_path / "image"
     path.write_bytes(DATA)
     os.utime(path, (1000, 1000))
-    monkeypatch.setattr(images, "_SETTLED", -1)
+    monkeypatch.setattr(stamps, "_SETTLED", -1)
     return str(path)
 
 
@@ -57,33 +62,33 @@ def test_planning_and_looking_write_nothing(source):
 
 
 def test_known_only_while_nothing_changes(source):
-    assert images.known(source) is None
+    assert stamps.known(source) is None
     images.remember(source, DIGEST)
-    assert images.known(source) == DIGEST
+    assert stamps.known(source) == DIGEST
     os.utime(source, (2000, 2000))
-    assert images.known(source) is None
+    assert stamps.known(source) is None
     images.remember(source, DIGEST)
     os.rename(source, f"{source}.old")
     with open(source, "wb") as file:
         file.write(DATA[:-1] + b"x")
     os.utime(source, (2000, 2000))
-    assert images.known(source) is None
+    assert stamps.known(source) is None
     os.unlink(source)
-    assert images.known(source) is None
+    assert stamps.known(source) is None
 
 
 def test_an_unchanged_source_is_not_read(source, monkeypatch):
     images.ensure_image(source)
     images.remember(source, DIGEST)
-    monkeypatch.setattr(images, "digest_of", lambda *_arguments: pytest.fail("was read"))
+    monkeypatch.setattr(stamps, "hash_file", lambda *_arguments: pytest.fail("was read"))
     assert images.plan_image(source).present and images.ensure_image(source).digest == DIGEST
 
 
 def test_a_file_that_was_written_just_now_is_not_trusted(source, monkeypatch):
-    monkeypatch.setattr(images, "_SETTLED", 10**12)
+    monkeypatch.setattr(stamps, "_SETTLED", 10**12)
     os.utime(source)
     images.remember(source, DIGEST)
-    assert images.known(source) is None
+    assert stamps.known(source) is None
 
 
 def test_stamps_of_archives_that_are_gone_go_with_the_next(source):
@@ -91,7 +96,7 @@ def test_stamps_of_archives_that_are_gone_go_with_the_next(source):
     images.remember(f"{source}.other", DIGEST)
     os.unlink(f"{source}.other")
     images.remember(source, DIGEST)
-    assert len(os.listdir(f"{places.IMAGES}/.stamps")) == 1 and images.known(source) == DIGEST
+    assert len(os.listdir(f"{places.IMAGES}/.stamps")) == 1 and stamps.known(source) == DIGEST
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"digest": 1}', b"\xff" * 10])
@@ -100,7 +105,7 @@ def test_a_broken_stamp_is_as_none(source, content):
     (name,) = os.listdir(f"{places.IMAGES}/.stamps")
     with open(f"{places.IMAGES}/.stamps/{name}", "wb") as file:
         file.write(content)
-    assert images.known(source) is None
+    assert stamps.known(source) is None
 
 
 def test_another_file_than_was_promised(source):
@@ -149,6 +154,107 @@ def test_leftovers_of_killed_runs_go(source):
     assert sorted(os.listdir(places.IMAGES)) == sorted([DIGEST[7:], "not-ours"])
 
 
+# --- archives that are not what they were
+
+
+def test_a_file_that_is_replaced_after_it_was_hashed(source):
+    digest = images.digest_of(source)
+    with open(source, "ab") as file:
+        file.write(b"\0" * 512)
+    with pytest.raises(LauncherError, match="has the digest"):
+        images.ensure_image(source, digest)
+    assert os.listdir(places.IMAGES) == [] and images.ensure_image(source).entries == 2
+
+
+def test_a_file_that_changes_while_it_is_extracted(source, monkeypatch):
+    end = extracting.extract
+
+    def change(*arguments):
+        result = end(*arguments)
+        os.utime(source, (5, 5))
+        return result
+
+    monkeypatch.setattr(extracting, "extract", change)
+    with pytest.raises(LauncherError, match="changes while it is read"):
+        images.ensure_image(source)
+    assert os.listdir(places.IMAGES) == []
+
+
+# --- what earlier releases stored
+
+
+def as_of_an_earlier_release(digest):
+    """Take the version from an image of the store, and leave a mark in its tree."""
+    path = f"{places.IMAGES}/{digest[7:]}"
+    with open(f"{path}/image", encoding="ascii") as file:
+        values = json.load(file)
+    del values["version"]
+    with open(f"{path}/image", "w", encoding="ascii") as file:
+        json.dump(values, file)
+    os.mkdir(f"{path}/tree/old")
+    return path
+
+
+def test_an_image_of_an_earlier_release_is_extracted_again(source):
+    path = as_of_an_earlier_release(images.ensure_image(source).digest)
+    assert images.find(DIGEST) is None
+    assert sorted(os.listdir(images.ensure_image(source).tree)) == ["a"]
+    assert sorted(os.listdir(path)) == ["image", "manifest", "tree"]
+
+
+def test_the_tree_of_an_earlier_release_stays_while_somebody_uses_it(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "CONTAINERS", f"{tmp_path}/containers")
+    path = as_of_an_earlier_release(images.ensure_image(source).digest)
+    os.makedirs(f"{tmp_path}/containers/web")
+    with open(f"{tmp_path}/containers/web/settings", "w", encoding="ascii") as file:
+        file.write(f"image: {DIGEST}\n")
+    held = files.open_directory(f"{path}/tree")  # as an overlay holds its lower directory
+    images.ensure_image(source)
+    as_of_an_earlier_release(DIGEST)
+    images.ensure_image(source)
+    assert "old" in os.listdir(held) and sorted(os.listdir(f"{path}/tree")) == ["a"]
+    os.close(held)
+    assert images.remove_image(DIGEST) and os.listdir(places.IMAGES) == []
+
+
+def test_trees_take_turns_where_the_file_system_cannot_exchange_them(source, monkeypatch):
+    path = as_of_an_earlier_release(images.ensure_image(source).digest)
+
+    def refuse(*_arguments):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(libc, "renameat2", refuse)
+    assert sorted(os.listdir(images.ensure_image(source).tree)) == ["a"]
+    assert sorted(os.listdir(path)) == ["image", "manifest", "tree"]
+
+
+def test_the_tree_of_an_earlier_release_stays_when_it_cannot_be_made_again(source):
+    path = as_of_an_earlier_release(images.ensure_image(source).digest)
+    with open(source, "ab") as file:
+        file.write(b"garbage")
+    with pytest.raises(LauncherError):
+        images.ensure_image(source, DIGEST)
+    assert sorted(os.listdir(path)) == ["tree"] and "old" in os.listdir(f"{path}/tree")
+
+
+# --- tools of the distribution, in the fence
+
+
+@pytest.mark.parametrize("tool", ["gzip", "bzip2", "xz", "zstd", "lz4", "lzop"])
+def test_what_a_tool_has_packed_is_unpacked(source, tool):
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    with open(source, "rb") as file:
+        plain = gzip.decompress(file.read())
+    packed = subprocess.run([tool, "-c"], input=plain, stdout=subprocess.PIPE, check=True).stdout
+    with open(source, "wb") as file:
+        file.write(packed)
+    assert (images.inspect(source).segments, images.ensure_image(source).entries) == ([tool], 2)
+
+
+# --- several at once, and kills
+
+
 def in_child(function):
     pid = os.fork()
     if pid == 0:
@@ -167,7 +273,15 @@ def test_two_at_once_extract_it_once(source):
     assert images.find(DIGEST) is not None and sorted(os.listdir(f"{places.IMAGES}/{DIGEST[7:]}")) == ["image", "manifest", "tree"]
 
 
-@pytest.mark.parametrize("delay", [number / 1000 for number in range(0, 60, 5)])
+def test_a_child_that_is_killed_is_one_clear_error(source, monkeypatch):
+    monkeypatch.setattr(unpack, "extract", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(LauncherError, match=r"was ended by signal 9 \(SIGKILL\)"):
+        images.ensure_image(source)
+    assert os.listdir(places.IMAGES) == []
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("delay", [number / 1000 for number in range(0, 120, 10)])
 def test_killed_at_any_moment_the_image_is_whole_or_absent(source, delay):
     archive = Archive()
     for number in range(600):
