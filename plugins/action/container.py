@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         task_vars = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        sources: dict[str, str] = {}
-        args = containers.name_archive(self, dict(self._task.args), sources)
+        sources: images.Sources = {}
+        args = containers.name_archive(self, dict(self._task.args), task_vars, sources)
         result.update(images.ImageSender(self, task_vars).run("coracle.launcher.container", args, sources))
         return result

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import images
+from ..plugin_utils import images, local_archives
 
 
 class ActionModule(ActionBase):
@@ -24,14 +25,25 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        sources = {}
-        if args.get("state", "present") != "absent" and images.is_local(args, "src"):
-            args["src"] = images.find_image(self, args["src"])
-            digest = images.digest_of(args["src"])
-            if args.get("checksum") not in (None, digest):
-                raise images.ImageError(f"The image {args['src']} has the digest {digest}, not the checksum {args['checksum']}.")
-            sources[args["src"]] = digest
+        sources: images.Sources = {}
+        if args.get("state", "present") == "present" and images.is_local(args, "src"):
+            archive = images.find_image(self, args, "src", task_vars)
+            args["src"] = archive.path
+            sources[archive.path] = archive
         elif args.get("src") is not None and args.get("checksum") == args["src"]:
             del args["checksum"]  # the module takes both together for an archive that we could send
-        result.update(images.ImageSender(self, task_vars).run("coracle.launcher.container_rootfs", args, sources))
+        found = images.ImageSender(self, task_vars).run("coracle.launcher.container_rootfs", args, sources)
+        if self._task.check_mode and sources and set(found.get("image") or ()) == {"digest"} and not found.get("failed"):
+            found = self._look_here(found, args, sources[args["src"]])
+        result.update(found)
         return result
+
+    def _look_here(self, found: dict[str, t.Any], args: dict[str, t.Any], archive: local_archives.Archive) -> dict[str, t.Any]:
+        """Say what a run would make of an archive that the host lacks, without sending it; a broken one fails as in the run."""
+        here = local_archives.inspect(archive, args, "src")
+        if here.get("failed"):
+            return here
+        image = here.get("image", found["image"])
+        if boolean(args.get("devices") or False, strict=False) and "skipped" in image:
+            image["skipped"]["devices"] = 0
+        return {**found, "image": image}

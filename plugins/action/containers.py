@@ -23,9 +23,10 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         task_vars = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        sources: dict[str, str] = {}
+        sources: images.Sources = {}
         args = dict(self._task.args)
         if isinstance(args.get("containers"), list):
-            args["containers"] = [containers.name_archive(self, item, sources) if isinstance(item, dict) else item for item in args["containers"]]
+            args["containers"] = [containers.name_archive(self, item, task_vars, sources) if isinstance(item, dict) else item
+                                  for item in args["containers"]]
         result.update(images.ImageSender(self, task_vars).run("coracle.launcher.containers", args, sources))
         return result

@@ -32,19 +32,22 @@ options:
         type: path
       image:
         description:
-          - Archive of the root file system, such as an initrd (cpio, plain or compressed by gzip or xz), or the digest of an image that the
-            host already has, as C(sha256:HEX).
-          - The archive lies on the controller, unless O(containers[].remote_src=true). It is sent only when the host does not have an image of that digest.
+          - The archive of the root file system, one of those that M(coracle.launcher.container_rootfs) takes, such as an initrd, a tar archive or
+            an OCI image layout, compressed or not. A path on the controller, or on the host with O(containers[].remote_src=true); a URL, C(http://) or
+            C(https://), which the host fetches and for which O(containers[].checksum) is required; or the digest of an image that the host already has, as
+            C(sha256:HEX).
+          - An archive of the controller is sent only when the host does not have an image of that digest, and a URL is fetched only then.
           - The image is extracted once on each host. Containers share it, and what a container writes goes to a layer of its own.
           - Changing it recreates the container, and the layer is emptied.
         type: path
       remote_src:
-        description: Whether the archive of O(containers[].image) lies on the managed host.
+        description: Whether O(containers[].image) is a path on the managed host.
         type: bool
         default: false
       checksum:
         description:
-          - Digest that the archive of O(containers[].image) must have, as C(sha256:HEX).
+          - Digest that the archive of O(containers[].image) must have, as C(sha256:HEX). Of the directory of an OCI image layout it is the digest of the
+            manifest.
           - With it the archive is not even opened when the host has that image.
         type: str
       rootfs:

@@ -66,6 +66,13 @@ EXAMPLES = r"""
     ip: 192.168.1.229/24
     gw: 192.168.1.1
 
+- name: From a tar archive that the host fetches, once for all of its containers
+  coracle.launcher.container:
+    name: web2
+    image: https://images.example.org/alpine-minirootfs-3.22.1-x86_64.tar.gz
+    checksum: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    command: [/usr/sbin/httpd, -f, -p, "80"]
+
 - name: Change the user at the next maintenance only
   coracle.launcher.container:
     name: web1

@@ -35,6 +35,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.problem }}. {{ item.remedy }}"
   loop: "{{ here.gaps }}"
+
+- name: Install what unpacks all kinds of images
+  ansible.builtin.package:
+    name: "{{ here.optional | map(attribute='package') | reject('eq', '') }}"
 """
 
 RETURN = r"""
@@ -87,6 +91,41 @@ host:
           elements: str
           returned: always
           sample: [cpu, memory, pids]
+    images:
+      description: What images can be on this host.
+      type: dict
+      returned: always
+      contains:
+        compressions:
+          description: Compressions of archives, and what unpacks each here.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: Name of the compression.
+              type: str
+              returned: always
+              sample: zstd
+            by:
+              description: A library of Python or a program of the host, null when there is none.
+              type: str
+              returned: always
+              sample: tool zstd
+            remedy:
+              description: What to do when there is none, else null.
+              type: str
+              returned: always
+              sample: null
+        overlay:
+          description: Whether the kernel has overlayfs, or a module of it.
+          type: bool
+          returned: always
+        landlock:
+          description: The kernel's ABI of Landlock, V(0) when it has none. Archives are unpacked behind it from V(2) on.
+          type: int
+          returned: always
+          sample: 4
 gaps:
   description: What the host lacks. Empty when containers can run.
   returned: success
@@ -113,6 +152,32 @@ gaps:
       type: str
       returned: always
       sample: python3-pyroute2
+optional:
+  description: What the host lacks and only some images need, as in RV(gaps).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    need:
+      description: What is needed, V(compression), V(overlay) or V(landlock).
+      type: str
+      returned: always
+      sample: compression
+    problem:
+      description: What is wrong.
+      type: str
+      returned: always
+      sample: nothing here unpacks lzop
+    remedy:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Install the package lzop
+    package:
+      description: Debian package that closes the gap, empty when there is none.
+      type: str
+      returned: always
+      sample: lzop
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -15,16 +15,13 @@ if t.TYPE_CHECKING:
     Options = dict[str, t.Any]
 
 
-def name_archive(action: ActionBase, options: Options, sources: dict[str, str]) -> Options:
-    """Return the options of one container with the absolute path of its archive, which is added to `sources` with its digest.
+def name_archive(action: ActionBase, options: Options, task_vars: Options, sources: images.Sources) -> Options:
+    """Return the options of one container with the absolute path of its archive, which is added to `sources`.
 
     ImageError: it cannot be read, or is another than `checksum` says.
     """
     if options.get("state") == "absent" or not images.is_local(options, "image"):
         return options
-    path = images.find_image(action, options["image"])
-    digest = images.digest_of(path)
-    if options.get("checksum") not in (None, digest):
-        raise images.ImageError(f"The image {path} has the digest {digest}, not the checksum {options['checksum']}.")
-    sources[path] = digest
-    return {**options, "image": path}
+    archive = images.find_image(action, options, "image", task_vars)
+    sources[archive.path] = archive
+    return {**options, "image": archive.path}

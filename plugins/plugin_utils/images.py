@@ -5,33 +5,39 @@
 
 A module gets the digest of an archive in place of its path. Where the image store of the host lacks it, the module changes nothing and
 answers `needs_image: [digest]`; then the archives are sent to a temporary directory, and the module is called once more with their
-paths there.
+paths there. The directory of an OCI image layout travels as one tar file.
+
+In check mode nothing is sent: the archive is read here (local_archives.py), and an empty file stands for it on the host, where in check
+mode a module only looks whether it can be opened.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
+import contextlib
+import tempfile
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from . import local_archives
+from .local_archives import Archive
+from .progress import Progress
+
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ansible.plugins.action import ActionBase
 
     Args = dict[str, t.Any]
     TaskVars = dict[str, t.Any]
+    Sources = dict[str, Archive]
 
+ImageError = local_archives.ImageError
 _KEYS = ("src", "image")  # the options of our modules that name an archive; beside them stand `remote_src` and `checksum`
 _PREFIX = "sha256:"
-_PIECE = 1 << 20
-_digests: dict[tuple[str | int, ...], str] = {}  # of this process: a list of containers names the same archive many times
-
-
-class ImageError(AnsibleError):
-    """An archive that cannot be read on the controller, or is another than the task says."""
+_ELSEWHERE = (_PREFIX, "http://", "https://")
 
 
 def is_local(options: Args, key: str) -> bool:
@@ -39,60 +45,63 @@ def is_local(options: Args, key: str) -> bool:
     value = options.get(key)
     if value is None or boolean(options.get("remote_src") or False, strict=False):
         return False
-    return not str(value).startswith(_PREFIX)
+    return not str(value).startswith(_ELSEWHERE)
 
 
-def find_image(action: ActionBase, path: str) -> str:
-    """Return the absolute path of an archive, looked up as the module copy does it: also in a role's files."""
-    found: str = action._find_needle("files", str(path))
-    return found
+def find_image(action: ActionBase, options: Args, key: str, task_vars: TaskVars) -> Archive:
+    """Return the archive that `options[key]` names, looked up as the module copy does it: also in a role's files.
+
+    ImageError: it cannot be read, or is another than `options["checksum"]` says.
+    """
+    path = str(action._find_needle("files", str(options[key])))
+    archive = local_archives.look(path, lambda: _machine(action, task_vars))
+    if options.get("checksum") not in (None, archive.digest):
+        raise ImageError(f"The image {path} has the digest {archive.digest}, not the checksum {options['checksum']}.")
+    return archive
 
 
-def digest_of(path: str) -> str:
-    """Return 'sha256:...' of a file on the controller. ImageError when it is no regular file or cannot be read."""
-    try:
-        # Not blocking: a fifo that nobody writes to must not hang the play.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ImageError(f"The image {path} cannot be read on the controller: {error.strerror}.") from error
-    try:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise ImageError(f"The image {path} is no regular file. Give an initrd: a cpio archive, compressed or not.")
-        identity = (path, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
-        if identity not in _digests:
-            sha256 = hashlib.sha256()
-            while piece := os.read(fd, _PIECE):
-                sha256.update(piece)
-            _digests[identity] = _PREFIX + sha256.hexdigest()
-        return _digests[identity]
-    finally:
-        os.close(fd)
+def _machine(action: ActionBase, task_vars: TaskVars) -> str:
+    """What `uname -m` says on the host, which decides what is taken of an image for several platforms."""
+    facts = task_vars.get("ansible_facts") or {}
+    known = facts.get("architecture") or task_vars.get("ansible_architecture")
+    if known:
+        return str(known)
+    answer = action._low_level_execute_command("uname -m", sudoable=False)
+    machine = str(answer.get("stdout", "")).strip()
+    if answer.get("rc") != 0 or not machine:
+        raise AnsibleError(f"The host does not say which machine it is: {answer.get('stderr') or answer.get('stdout') or 'no answer'}")
+    return machine
 
 
 class ImageSender:
-    """Calls modules for one action plugin: ImageSender(self, task_vars).run(NAME, ARGS, {PATH: DIGEST})."""
+    """Calls modules for one action plugin: ImageSender(self, task_vars).run(NAME, ARGS, {PATH: ARCHIVE})."""
 
     def __init__(self, action: ActionBase, task_vars: TaskVars):
         self._action = action
         self._task_vars = task_vars
 
-    def run(self, module_name: str, args: Args, sources: dict[str, str]) -> dict[str, t.Any]:
-        """Return the module's result. `sources`: every path that `args` names at `src` or `image`, at any depth, and its digest.
+    def run(self, module_name: str, args: Args, sources: Sources) -> dict[str, t.Any]:
+        """Return the module's result. `sources`: every path that `args` names at `src` or `image`, at any depth, and its archive.
 
         The module sees the digest at that option and at `checksum`, or the path of the archive on the host and `remote_src: true`.
         """
-        places = {path: (digest, digest) for path, digest in sources.items()}
+        places = {path: (archive.digest, archive.digest) for path, archive in sources.items()}
         result = self._execute(module_name, _replace(args, places))
         needed = [str(digest) for digest in result.pop("needs_image", [])]
-        if not needed or not set(needed) <= set(sources.values()):
+        if not needed or not set(needed) <= {archive.digest for archive in sources.values()}:
             return result
+        if self._action._task.check_mode:
+            looks = (local_archives.inspect(archive, args, _option(args, archive.path))
+                     for archive in sources.values() if archive.digest in needed)
+            failed = next((found for found in looks if "failed" in found), None)
+            if failed:
+                return failed
         sent: dict[str, str] = {}
-        for path, digest in sources.items():
-            if digest in needed:
-                if digest not in sent:  # two paths may have one content
-                    sent[digest] = self._send(path, digest)
-                places[path] = (sent[digest], digest)
+        for path, archive in sources.items():
+            if archive.digest in needed:
+                if archive.digest not in sent:  # two paths may have one content
+                    sent[archive.digest] = self._send(archive)
+                places[path] = (sent[archive.digest], archive.digest)
         result = self._execute(module_name, _replace(args, places))
         result.pop("needs_image", None)
         if isinstance(result.get("msg"), str):
@@ -100,18 +109,48 @@ class ImageSender:
                 result["msg"] = result["msg"].replace(where, path)
         return result
 
-    def _send(self, path: str, digest: str) -> str:
+    def _send(self, archive: Archive) -> str:
         """Copy an archive to the task's temporary directory on the host, which goes when the task ends, and return its path there."""
         shell = self._action._connection._shell
         if shell.tmpdir is None:
             self._action._make_tmp_path()
-        remote: str = self._action._transfer_file(path, shell.join_path(shell.tmpdir, digest[len(_PREFIX):]))
+        remote = str(shell.join_path(shell.tmpdir, archive.digest[len(_PREFIX):]))
+        with self._file_of(archive) as path, Progress(str(self._task_vars.get("inventory_hostname", "")), path, remote, archive.name):
+            self._action._transfer_file(path, remote)
         self._action._fixup_perms2([shell.tmpdir, remote])
         return remote
+
+    @contextlib.contextmanager
+    def _file_of(self, archive: Archive) -> Iterator[str]:
+        """What is sent: the archive itself, a tar of its files, or in check mode an empty file."""
+        if not archive.is_layout and not self._action._task.check_mode:
+            yield archive.path
+            return
+        with tempfile.NamedTemporaryFile(dir=_local_tmp(), prefix="coracle-image-") as file:
+            if not self._action._task.check_mode:
+                archive.write(file)
+                file.flush()
+            yield file.name
 
     def _execute(self, module_name: str, args: Args) -> dict[str, t.Any]:
         result: dict[str, t.Any] = self._action._execute_module(module_name=module_name, module_args=args, task_vars=self._task_vars)
         return result
+
+
+def _local_tmp() -> str:
+    return str(constants.DEFAULT_LOCAL_TMP)  # type: ignore[attr-defined]  # set when Ansible has read its configuration
+
+
+def _option(value: t.Any, path: str) -> str:
+    """Name of the option, at any depth of `value`, that names the archive `path`: src or image."""
+    if isinstance(value, dict):
+        found = next((key for key in _KEYS if value.get(key) == path), "")
+        value = list(value.values())
+    else:
+        found = ""
+    if not found and isinstance(value, list):
+        found = next((name for name in (_option(item, path) for item in value) if name), "")
+    return found
 
 
 def _replace(value: t.Any, places: dict[str, tuple[str, str]]) -> t.Any:

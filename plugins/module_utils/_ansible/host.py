@@ -11,16 +11,24 @@ import typing as t
 from importlib.util import find_spec
 
 from .._coracle.base.errors import LauncherError
+from .._coracle.formats.compression import codecs
+from .._coracle.kernel import landlock
 from .._coracle.kernel.cgroup import detect
+from .._coracle.work.rootfs import kinds
 
 PYTHON_NEEDED = (3, 9)
 _APT = "/usr/bin/apt-get"
 _DEBIAN_PACKAGE = "python3-pyroute2"
+_PACKAGES = {"zstd": "zstd", "lz4": "lz4", "lzop": "lzop"}  # of Debian, by compression
+_LANDLOCK_NEEDED = 2  # what kernel/landlock.py makes use of
 
 
 def survey(networks: bool) -> dict[str, t.Any]:
-    """Return {'host': facts, 'gaps': [{'need', 'problem', 'remedy', 'package'}]}. `networks`: whether containers will have any."""
-    host = {
+    """Return {'host': facts, 'gaps': [{'need', 'problem', 'remedy', 'package'}], 'optional': the same of what only some images need}.
+
+    `networks`: whether containers will have any.
+    """
+    host: dict[str, t.Any] = {
         "kernel": os.uname().release,
         "python": {"version": ".".join(str(number) for number in sys.version_info[:3]), "executable": sys.executable},
         "root": os.geteuid() == 0,
@@ -28,7 +36,8 @@ def survey(networks: bool) -> dict[str, t.Any]:
     }
     host["cgroup"], problem = _cgroup()
     gaps = [gap for gap in (_root(host), _python(host), problem, _pyroute2(host) if networks else None) if gap]
-    return {"host": host, "gaps": gaps}
+    host["images"] = {"compressions": codecs.available(), "overlay": kinds.kernel_has_overlay(), "landlock": landlock.abi()}
+    return {"host": host, "gaps": gaps, "optional": _optional(host["images"])}
 
 
 def _gap(need: str, problem: str, remedy: str, package: str = "") -> dict[str, str]:
@@ -69,3 +78,16 @@ def _pyroute2(host: dict[str, t.Any]) -> dict[str, str] | None:
     if os.path.exists(_APT) and sys.prefix == "/usr":
         return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"apt-get install {_DEBIAN_PACKAGE}", _DEBIAN_PACKAGE)
     return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"On the host: {python} -m pip install pyroute2")
+
+
+def _optional(images: dict[str, t.Any]) -> list[dict[str, str]]:
+    """What images can do without, or most of them."""
+    gaps = [_gap("compression", f"nothing here unpacks {found['name']}", found["remedy"], _PACKAGES.get(found["name"], ""))
+            for found in images["compressions"] if found["by"] is None]
+    if not images["overlay"]:
+        gaps.append(_gap("overlay", "the kernel has no overlayfs, which containers with an image need",
+                         "Use a kernel with CONFIG_OVERLAY_FS, or container_rootfs with backing_store: copy"))
+    if images["landlock"] < _LANDLOCK_NEEDED:
+        gaps.append(_gap("landlock", "the kernel has no Landlock of use, so archives are unpacked behind one fence less",
+                         "Use Linux 5.19 or newer, with landlock in lsm= of its command line"))
+    return gaps

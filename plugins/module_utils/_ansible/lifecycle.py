@@ -37,6 +37,10 @@ def plan(_options: Options, have: fleet.Fleet) -> list[Change]:
 
 def apply(_options: Options, have: fleet.Fleet, changes: list[Change]) -> None:
     """Make the changes. `changes` becomes what was done in the end: somebody else may have made some of them meanwhile."""
+    from .._coracle.work import sources  # what only a run that changes something needs
+    from . import download
+
+    sources.use_fetcher(download.Fetcher())
     ours = [change for change in changes if change.option in ("launcher", "supervisor")]
     if any(change.option == "launcher" for change in ours):
         launcher.ensure_installed()

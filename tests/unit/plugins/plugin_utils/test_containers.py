@@ -24,6 +24,10 @@ class Action:
         return str(self.directory / path)
 
 
+def name(action, options, sources):
+    return containers.name_archive(action, options, {}, sources)
+
+
 @pytest.fixture
 def action(tmp_path):
     (tmp_path / "initrd.img").write_bytes(b"archive")
@@ -34,8 +38,8 @@ def test_an_archive_is_named_by_its_absolute_path_and_its_digest(action):
     sources = {}
     options = {"name": "a", "image": "initrd.img"}
     path = str(action.directory / "initrd.img")
-    assert containers.name_archive(action, options, sources) == {"name": "a", "image": path}
-    assert sources == {path: DIGEST}
+    assert name(action, options, sources) == {"name": "a", "image": path}
+    assert {path: archive.digest for path, archive in sources.items()} == {path: DIGEST}
     assert options["image"] == "initrd.img"
 
 
@@ -43,15 +47,16 @@ def test_an_archive_is_named_by_its_absolute_path_and_its_digest(action):
     {"name": "a"},
     {"name": "a", "image": None},
     {"name": "a", "image": DIGEST},
+    {"name": "a", "image": "https://example.org/missing.img", "checksum": DIGEST},
     {"name": "a", "image": "initrd.img", "remote_src": True},
     {"name": "a", "image": "missing.img", "state": "absent"},
 ])
 def test_the_rest_is_left_as_it_is(action, options):
     sources = {}
-    assert containers.name_archive(action, options, sources) == options
+    assert name(action, options, sources) == options
     assert sources == {}
 
 
 def test_another_archive_than_the_checksum_says_is_an_error(action):
     with pytest.raises(images.ImageError, match="not the checksum"):
-        containers.name_archive(action, {"name": "a", "image": "initrd.img", "checksum": "sha256:" + "0" * 64}, {})
+        name(action, {"name": "a", "image": "initrd.img", "checksum": "sha256:" + "0" * 64}, {})

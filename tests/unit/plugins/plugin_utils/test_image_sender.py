@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import types
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.plugin_utils import images
+from ansible_collections.coracle.launcher.plugins.plugin_utils import images, local_archives
 
 CONTENT = b"an image"
 DIGEST = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -25,7 +25,8 @@ class Shell:
 class Action:
     """Stands for an action plugin: answers of the module in order, and what was asked of it."""
 
-    def __init__(self, answers):
+    def __init__(self, answers, check_mode=False):
+        self._task = types.SimpleNamespace(check_mode=check_mode)
         self.answers = answers
         self.calls = []
         self.sent = []
@@ -40,6 +41,8 @@ class Action:
 
     def _transfer_file(self, local, remote):
         self.sent.append((local, remote))
+        with open(local, "rb") as file:
+            self.content = file.read()
         return remote
 
     def _fixup_perms2(self, paths):
@@ -47,12 +50,22 @@ class Action:
 
 
 def run(action, args, sources):
-    return images.ImageSender(action, {}).run("coracle.launcher.containers", args, sources)
+    archives = {path: local_archives.Archive(path, digest, None) for path, digest in sources.items()}
+    return images.ImageSender(action, {"inventory_hostname": "node7"}).run("coracle.launcher.containers", args, archives)
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """Files of the controller are named as they are in the tests, relative to one directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(images.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    for name in ("x.img", "same.img", "y.img"):
+        (tmp_path / name).write_bytes(CONTENT)
 
 
 def test_a_host_that_has_the_image_gets_the_digest_only():
     action = Action([{"changed": False}])
-    assert run(action, {"src": "/x.img", "dest": "/d"}, {"/x.img": DIGEST}) == {"changed": False}
+    assert run(action, {"src": "x.img", "dest": "/d"}, {"x.img": DIGEST}) == {"changed": False}
     assert action.calls == [("coracle.launcher.containers", {"src": DIGEST, "checksum": DIGEST, "remote_src": False, "dest": "/d"})]
     assert action.sent == []
 
@@ -60,16 +73,16 @@ def test_a_host_that_has_the_image_gets_the_digest_only():
 def test_a_host_that_lacks_it_gets_it_once():
     other = "sha256:" + "1" * 64
     action = Action([{"failed": True, "needs_image": [DIGEST]}, {"changed": True}])
-    containers = [{"name": "a", "image": "/x.img"}, {"name": "b", "image": "/same.img"}, {"name": "c", "image": "/y.img"},
-                  {"name": "d", "image": "/x.img", "remote_src": "yes"}, {"name": "e", "image": other}, {"name": "f", "rootfs": "/x.img"}]
-    result = run(action, {"containers": containers}, {"/x.img": DIGEST, "/same.img": DIGEST, "/y.img": other})
+    containers = [{"name": "a", "image": "x.img"}, {"name": "b", "image": "same.img"}, {"name": "c", "image": "y.img"},
+                  {"name": "d", "image": "x.img", "remote_src": "yes"}, {"name": "e", "image": other}, {"name": "f", "rootfs": "x.img"}]
+    result = run(action, {"containers": containers}, {"x.img": DIGEST, "same.img": DIGEST, "y.img": other})
     assert result == {"changed": True}
-    assert action.sent == [("/x.img", f"/remote/{DIGEST[7:]}")]
+    assert action.sent == [("x.img", f"/remote/{DIGEST[7:]}")]
     there = {"image": f"/remote/{DIGEST[7:]}", "checksum": DIGEST, "remote_src": True}
     assert action.calls[1][1]["containers"] == [
         {"name": "a", **there}, {"name": "b", **there}, {"name": "c", "image": other, "checksum": other, "remote_src": False},
-        {"name": "d", "image": "/x.img", "remote_src": "yes"}, {"name": "e", "image": other}, {"name": "f", "rootfs": "/x.img"}]
-    assert containers[0] == {"name": "a", "image": "/x.img"}
+        {"name": "d", "image": "x.img", "remote_src": "yes"}, {"name": "e", "image": other}, {"name": "f", "rootfs": "x.img"}]
+    assert containers[0] == {"name": "a", "image": "x.img"}
 
 
 def test_a_digest_that_nobody_has_is_the_modules_failure():
@@ -79,29 +92,26 @@ def test_a_digest_that_nobody_has_is_the_modules_failure():
 
 def test_messages_name_the_archive_as_the_task_does():
     action = Action([{"failed": True, "needs_image": [DIGEST]}, {"failed": True, "msg": f"src=/remote/{DIGEST[7:]}: is broken"}])
-    assert run(action, {"src": "/x.img"}, {"/x.img": DIGEST})["msg"] == "src=/x.img: is broken"
+    assert run(action, {"src": "x.img"}, {"x.img": DIGEST})["msg"] == "src=x.img: is broken"
 
 
-def test_digest_of_a_file(tmp_path):
-    (tmp_path / "image").write_bytes(CONTENT)
-    path = str(tmp_path / "image")
-    assert images.digest_of(path) == images.digest_of(path) == DIGEST
-    (tmp_path / "image").write_bytes(b"another")
-    assert images.digest_of(path) != DIGEST
+def test_in_check_mode_an_empty_file_stands_for_a_good_archive(monkeypatch):
+    monkeypatch.setattr(local_archives, "inspect", lambda archive, options, option: {"image": {"digest": archive.digest}})
+    action = Action([{"failed": True, "needs_image": [DIGEST]}, {"changed": True}], check_mode=True)
+    assert run(action, {"containers": [{"name": "a", "image": "x.img"}]}, {"x.img": DIGEST}) == {"changed": True}
+    assert len(action.sent) == 1 and action.content == b""
 
 
-@pytest.mark.parametrize("make, problem", [
-    (os.mkdir, "is no regular file"), (os.mkfifo, "is no regular file"), (lambda path: None, "No such file"),
-    (lambda path: os.symlink("/dev/zero", path), "is no regular file"), (lambda path: os.symlink(path, path), "Too many levels")])
-def test_what_is_no_archive_is_one_message(tmp_path, make, problem):
-    path = str(tmp_path / "image")
-    make(path)
-    with pytest.raises(images.ImageError, match=problem):
-        images.digest_of(path)
+def test_in_check_mode_a_broken_archive_fails_as_in_the_run():
+    action = Action([{"failed": True, "needs_image": [DIGEST]}], check_mode=True)
+    result = run(action, {"containers": [{"name": "a", "image": "x.img"}]}, {"x.img": DIGEST})
+    assert result["failed"] and result["option"] == "image" and result["msg"].startswith("image='x.img': ")
+    assert action.sent == []
 
 
 @pytest.mark.parametrize("options, local", [
     ({"src": "a"}, True), ({"src": "/a", "remote_src": False}, True), ({"src": "/a", "remote_src": "no"}, True), ({"src": "/a", "remote_src": None}, True),
-    ({"src": "/a", "remote_src": True}, False), ({"src": "/a", "remote_src": "yes"}, False), ({"src": DIGEST}, False), ({}, False), ({"src": None}, False)])
+    ({"src": "/a", "remote_src": True}, False), ({"src": "/a", "remote_src": "yes"}, False), ({"src": DIGEST}, False),
+    ({"src": "https://example.org/a"}, False), ({"src": "http://example.org/a"}, False), ({}, False), ({"src": None}, False)])
 def test_which_archives_lie_here(options, local):
     assert images.is_local(options, "src") is local

@@ -21,6 +21,9 @@ def complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "find_spec", lambda name: name)
     monkeypatch.setattr(host.os, "geteuid", lambda: 0)
     monkeypatch.setattr(host.detect, "find", lambda: detect.Layout("v1", {"cpu": "/c", "memory": "/m", "pids": "/p"}, None))
+    monkeypatch.setattr(host.codecs, "available", lambda: [{"name": "gzip", "by": "standard library", "remedy": None}])
+    monkeypatch.setattr(host.kinds, "kernel_has_overlay", lambda: True)
+    monkeypatch.setattr(host.landlock, "abi", lambda: 4)
 
 
 def gaps(networks: bool = True) -> list[dict[str, t.Any]]:
@@ -31,6 +34,19 @@ def test_nothing_lacks() -> None:
     answer = host.survey(True)
     assert answer["gaps"] == []
     assert answer["host"]["cgroup"] == {"mode": "v1", "controllers": ["cpu", "memory", "pids"]}
+
+
+def test_what_only_some_images_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host.survey(True)["optional"] == []
+    monkeypatch.setattr(host.codecs, "available", lambda: [
+        {"name": "zstd", "by": None, "remedy": "Install the package zstd"}, {"name": "xz", "by": None, "remedy": "Install Python"},
+        {"name": "lz4", "by": "tool lz4", "remedy": None}])
+    monkeypatch.setattr(host.kinds, "kernel_has_overlay", lambda: False)
+    monkeypatch.setattr(host.landlock, "abi", lambda: 0)
+    answer = host.survey(True)
+    assert answer["gaps"] == []
+    assert [(gap["need"], gap["package"]) for gap in answer["optional"]] == [("compression", "zstd"), ("compression", ""), ("overlay", ""), ("landlock", "")]
+    assert all(gap["problem"] and gap["remedy"] for gap in answer["optional"])
 
 
 def test_pyroute2_by_apt_for_debians_own_python(monkeypatch: pytest.MonkeyPatch) -> None:
