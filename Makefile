@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units system integration demo demo-clean tree bench clean
+.PHONY: help test lint sanity units system integration demo demo-clean tree bench fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ system: ## attacks, faults and the supervisor on the real kernel, as root
 integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup for one target
 	@tests/run --only integration $(if $(TARGET),--target $(TARGET))
 
+images: ## real initrds and images beside the reference tools, as root; ONLY=layers for one group
+	@tests/images/run $(if $(ONLY),--only $(ONLY))
+
 demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another image
 	@./demo/run
 
@@ -37,6 +40,12 @@ tree: ## once in a clone, before playbooks/*.yml is run from it: the link throug
 
 bench: ## time of 20 containers, beside podman's
 	@tests/bench/run
+
+fuzz: ## feed the archive readers with what nobody packed; SECONDS=600 for longer than a minute
+	@tests/fuzz/run $(or $(SECONDS),60)
+
+bench-extract: ## time and memory of an extraction, beside cpio and bsdtar
+	@tests/bench/run-extract
 
 clean: ## remove what the checks left in the checkout
 	rm -rf .build/log .nox tests/output

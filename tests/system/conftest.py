@@ -19,6 +19,8 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base imp
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import install
 
 from . import boxes
+from .ground import Ground
+from .module_runs import Modules
 
 _OWN = ("/run", "/var/lib/coracle", "/usr/local/lib/coracle", "/usr/local/sbin")
 
@@ -89,3 +91,31 @@ def box(make_box):
 def probe(make_box, python_tree):
     """A box whose root file system has Python: `probe.python(code, **options)` returns what the code gives to `tell()`."""
     return make_box(rootfs=python_tree)
+
+
+@pytest.fixture(scope="session")
+def modules(_own_mounts):
+    """Runs of the module container_rootfs."""
+    runs = Modules()
+    yield runs
+    runs.close()
+
+
+@pytest.fixture(scope="session")
+def memory(_own_mounts, tmp_path_factory):
+    """A directory in memory, for what makes many files."""
+    path = str(tmp_path_factory.mktemp("memory"))
+    libc.mount("tmpfs", path, "tmpfs", 0, "mode=755")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _whole_ground(modules, memory):
+    return Ground(f"{memory}/ground", modules)
+
+
+@pytest.fixture
+def ground(_whole_ground):
+    """Where archives are extracted: with an old tree, and no other image in the store."""
+    _whole_ground.reset()
+    return _whole_ground
