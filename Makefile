@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units system integration demo demo-clean tree bench fuzz clean
+.PHONY: help test lint sanity units system integration archives images host demo demo-clean tree bench bench-extract fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,8 +25,14 @@ system: ## attacks, faults and the supervisor on the real kernel, as root
 integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup for one target
 	@tests/run --only integration $(if $(TARGET),--target $(TARGET))
 
+archives: ## hostile and damaged archives, faults and kills, each through the whole module, as root
+	@tests/run --only archives
+
 images: ## real initrds and images beside the reference tools, as root; ONLY=layers for one group
 	@tests/images/run $(if $(ONLY),--only $(ONLY))
+
+host: ## a virtual machine as test host, and a shell on it; KIND=debian, KIND=slackware or KIND=v2
+	@tests/hosts/run $(KIND)
 
 demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another image
 	@./demo/run

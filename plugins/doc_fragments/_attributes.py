@@ -36,6 +36,9 @@ attributes:
   platform:
     support: full
     platforms: linux
+  async:
+    description: Can be run with C(async).
+    support: full
   action_group:
     support: full
     membership:
@@ -57,6 +60,9 @@ attributes:
   platform:
     support: full
     platforms: linux
+  async:
+    description: Can be run with C(async).
+    support: full
   action_group:
     support: full
     membership:

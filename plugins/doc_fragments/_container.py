@@ -32,7 +32,7 @@ options:
       - Changing it recreates the container, and the layer is emptied.
     type: path
   remote_src:
-    description: Whether O(image) is a path on the managed host.
+    description: Whether O(image) is a path on the host.
     type: bool
     default: false
   checksum:

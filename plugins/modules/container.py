@@ -22,6 +22,9 @@ extends_documentation_fragment:
   - coracle.launcher._attributes.exact
   - coracle.launcher._container
 attributes:
+  async:
+    support: none
+    details: An archive of the controller may have to be sent in the middle of the task.
   idempotent:
     support: partial
     details: Except for O(restart=true) and O(recreate=true).

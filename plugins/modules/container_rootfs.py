@@ -24,6 +24,10 @@ author:
 extends_documentation_fragment:
   - coracle.launcher._attributes
   - coracle.launcher._attributes.exact
+attributes:
+  async:
+    support: none
+    details: An archive of the controller may have to be sent in the middle of the task.
 options:
   src:
     description:
@@ -63,7 +67,7 @@ options:
     type: str
   timeout:
     description:
-      - Seconds after which a server that sends nothing is given up.
+      - Seconds after which a server that sends nothing is given up, from V(1) to V(86400).
     type: int
     default: 30
   dest:
@@ -131,8 +135,8 @@ options:
     default: false
   max_bytes:
     description:
-      - The most that all files of the archive may have together, in bytes or with a suffix K, M, G or T (powers of 1024). Of a URL, no more
-        is fetched either.
+      - The most that all files of the archive may have together, in bytes or with a suffix K, M, G or T (powers of 1024). Of a URL,
+        at most 64 MiB more than that are fetched.
     type: str
     default: 4G
   max_entries:
@@ -148,7 +152,9 @@ options:
 notes:
   - Names with C(..) in them, entries whose path goes through a symbolic link, owners above 2147483647, wrong checksums, archives without
     their end mark and whatever stands behind the last archive, zeros excepted, are errors. A C(/) before a name is dropped.
-  - Of two entries with one name the later one wins.
+  - Of two entries with one name the later one wins. Times before 1970 become 1970.
+  - zstd is unpacked with windows of up to 64 MiB, others are refused. xz and lzma take as much memory as their dictionary has, 64 MiB for
+    what C(xz -9) wrote.
   - gzip, xz, lzma and bzip2 are in Python. For zstd, lz4 and lzop the host needs a library or the tool of that name;
     M(coracle.launcher.container_host_info) tells what a host has. A fetched archive is fetched by the host, with the proxies of the task's
     C(environment).
@@ -232,6 +238,7 @@ EXAMPLES = r"""
     dest: /var/lib/coracle/containers/web/chroot
     verify: true
 
+# The tree must not be the root of a process: of a running container, say.
 - name: Only say it
   coracle.launcher.container_rootfs:
     src: initrd.img
@@ -255,8 +262,12 @@ changes:
   contains:
     option:
       description:
-        - What differed. RV(changes[].option=src) stands for the image, compared by digest, RV(changes[].option=prune) for an image
-          that goes.
+        - What differed. RV(changes[].option=src) stands for the image, compared by digest.
+        - RV(changes[].option=dest) stands for a tree that goes or is mounted again, and for what a run that was killed left beside it.
+        - RV(changes[].option=backing_store), RV(changes[].option=read_only), RV(changes[].option=devices) and
+          RV(changes[].option=preserve_setuid) have the value of the tree before.
+        - RV(changes[].option=verify) is a file that differs, RV(changes[].option=image) an image in the store that does and is extracted
+          again, RV(changes[].option=prune) an image that goes.
       type: str
     before:
       description: What was there, C(null) for nothing.
@@ -265,7 +276,9 @@ changes:
       description: What was asked for, C(null) for nothing.
       type: raw
     action:
-      description: C(create), C(recreate) or C(remove).
+      description:
+        - C(create), C(recreate) or C(remove) of the tree, an image or what is left over; C(live) where an overlay is mounted again,
+          as after a restart of the host.
       type: str
     why:
       description: The reason, where it is not plain.
@@ -328,6 +341,7 @@ pruned:
 
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.download import Fetcher
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import text
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import sources
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import module as rootfs
 
@@ -357,7 +371,12 @@ def main() -> None:
         "required_if": [("state", "present", ("src",))],
         "required_together": [("url_username", "url_password")],
     }
-    run_module(spec, read=rootfs.read, plan=rootfs.plan, apply=_apply, result=rootfs.result)
+    run_module(spec, read=_read, plan=rootfs.plan, apply=_apply, result=rootfs.result)
+
+
+def _read(want: dict) -> rootfs.Have:
+    text.parse_integer(want["timeout"], "timeout", 1, 86400)
+    return rootfs.read(want)
 
 
 def _apply(want: dict, have: rootfs.Have, changes: list) -> None:

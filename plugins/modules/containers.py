@@ -21,6 +21,9 @@ extends_documentation_fragment:
   - coracle.launcher._attributes.exact
   - coracle.launcher._containers
 attributes:
+  async:
+    support: none
+    details: An archive of the controller may have to be sent in the middle of the task.
   idempotent:
     support: partial
     details: Except for O(containers[].restart=true) and O(containers[].recreate=true).

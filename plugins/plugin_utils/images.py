@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     Args = dict[str, t.Any]
     TaskVars = dict[str, t.Any]
     Sources = dict[str, Archive]
+    Places = dict[str, tuple[str, str]]
 
 ImageError = local_archives.ImageError
 _KEYS = ("src", "image")  # the options of our modules that name an archive; beside them stand `remote_src` and `checksum`
@@ -64,7 +65,7 @@ def _machine(action: ActionBase, task_vars: TaskVars) -> str:
     """What `uname -m` says on the host, which decides what is taken of an image for several platforms."""
     facts = task_vars.get("ansible_facts") or {}
     known = facts.get("architecture") or task_vars.get("ansible_architecture")
-    if known:
+    if known and not action._task.delegate_to:  # facts are those of the play's host
         return str(known)
     answer = action._low_level_execute_command("uname -m", sudoable=False)
     machine = str(answer.get("stdout", "")).strip()
@@ -81,7 +82,7 @@ class ImageSender:
         self._task_vars = task_vars
 
     def run(self, module_name: str, args: Args, sources: Sources) -> dict[str, t.Any]:
-        """Return the module's result. `sources`: every path that `args` names at `src` or `image`, at any depth, and its archive.
+        """Return the module's result. `sources`: every path that `args` or one of its `containers` names at `src` or `image` -> archive.
 
         The module sees the digest at that option and at `checksum`, or the path of the archive on the host and `remote_src: true`.
         """
@@ -104,9 +105,7 @@ class ImageSender:
                 places[path] = (sent[archive.digest], archive.digest)
         result = self._execute(module_name, _replace(args, places))
         result.pop("needs_image", None)
-        if isinstance(result.get("msg"), str):
-            for path, (where, _digest) in places.items():
-                result["msg"] = result["msg"].replace(where, path)
+        _say(result, places)
         return result
 
     def _send(self, archive: Archive) -> str:
@@ -141,27 +140,39 @@ def _local_tmp() -> str:
     return str(constants.DEFAULT_LOCAL_TMP)  # type: ignore[attr-defined]  # set when Ansible has read its configuration
 
 
-def _option(value: t.Any, path: str) -> str:
-    """Name of the option, at any depth of `value`, that names the archive `path`: src or image."""
-    if isinstance(value, dict):
-        found = next((key for key in _KEYS if value.get(key) == path), "")
-        value = list(value.values())
-    else:
-        found = ""
-    if not found and isinstance(value, list):
-        found = next((name for name in (_option(item, path) for item in value) if name), "")
-    return found
+def _each(args: Args) -> Iterator[Args]:
+    """The options that may name an archive: those of the module, and of each of its `containers`. Nothing below is ours: labels, env."""
+    yield args
+    containers = args.get("containers")
+    if isinstance(containers, list):
+        yield from (item for item in containers if isinstance(item, dict))
 
 
-def _replace(value: t.Any, places: dict[str, tuple[str, str]]) -> t.Any:
+def _option(args: Args, path: str) -> str:
+    """Name of the option that names the archive `path`: src or image."""
+    return next((key for options in _each(args) for key in _KEYS if options.get(key) == path), "")
+
+
+def _replace(args: Args, places: Places) -> Args:
     """Return a copy of options in which archives of the controller are named by what `places` says: path -> (where now, digest)."""
-    if isinstance(value, list):
-        return [_replace(item, places) for item in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _replace(item, places) for key, item in value.items()}
+    copy = _with_places(args, places)
+    if isinstance(args.get("containers"), list):
+        copy["containers"] = [_with_places(item, places) if isinstance(item, dict) else item for item in args["containers"]]
+    return copy
+
+
+def _with_places(options: Args, places: Places) -> Args:
+    copy = dict(options)
     for key in _KEYS:
-        if is_local(value, key) and str(value[key]) in places:
-            where, digest = places[str(value[key])]
+        if is_local(options, key) and str(options[key]) in places:
+            where, digest = places[str(options[key])]
             copy.update({key: where, "checksum": digest, "remote_src": where != digest})
     return copy
+
+
+def _say(result: dict[str, t.Any], places: Places) -> None:
+    """Name archives in the messages of a result, and of each of its `containers`, as the task does."""
+    for values in _each(result):
+        if isinstance(values.get("msg"), str):
+            for path, (where, _digest) in places.items():
+                values["msg"] = values["msg"].replace(where, path)

@@ -67,7 +67,7 @@ def look(path: str, machine: Callable[[], str]) -> Archive:
     try:
         info = os.fstat(fd)
         if stat.S_ISDIR(info.st_mode):
-            return _look_into(path, fd, machine())
+            return _look_into(path, fd, machine)
         if not stat.S_ISREG(info.st_mode):
             raise ImageError(f"The image {path} is no regular file. Give an initrd, a tar archive, or the directory of an OCI layout.")
         identity = (path, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
@@ -96,16 +96,21 @@ def _digest_of(path: str, fd: int) -> str:
     return _PREFIX + sha256.hexdigest()
 
 
-def _look_into(path: str, fd: int, machine: str) -> Archive:
+def _look_into(path: str, fd: int, machine: Callable[[], str]) -> Archive:
+    if not _is_linux():
+        raise ImageError(f"The image {path} is a directory, and an OCI image layout needs a Linux controller. Give an archive of it, which "
+                         "skopeo copy oci:... oci-archive:... writes.")
     from ..module_utils._coracle.formats import oci
 
+    name = machine()
+
     try:
-        layout = oci.open_directory(fd, machine)
+        layout = oci.open_directory(fd, name)
     except LauncherError as error:
         raise _in_words(path, error) from error
     if layout is None:
         raise ImageError(f"The image {path} is no regular file, but a directory, and no OCI layout: it has no file oci-layout.")
-    return Archive(path, layout.digest, machine)
+    return Archive(path, layout.digest, name)
 
 
 def _in_words(path: str, error: LauncherError) -> ImageError:
@@ -117,7 +122,7 @@ def inspect(archive: Archive, options: dict[str, t.Any], option: str) -> dict[st
 
     Unknown it is where this controller cannot unpack what the host may well can, and of an image of another machine than this one.
     """
-    if not sys.platform.startswith("linux") or archive.is_layout and not _is_own(archive):
+    if not _is_linux() or archive.is_layout and not _is_own(archive):
         return {}
     from ..module_utils._coracle.work import images
 
@@ -127,6 +132,10 @@ def inspect(archive: Archive, options: dict[str, t.Any], option: str) -> dict[st
         return {"failed": True, "msg": str(error), "option": error.option, **({"remedy": error.remedy} if error.remedy else {})}
     except (LauncherError, OSError):
         return {}
+
+
+def _is_linux() -> bool:
+    return sys.platform.startswith("linux")
 
 
 def _limits(options: dict[str, t.Any]) -> Limits:

@@ -157,9 +157,21 @@ def count_units(minimum: int, text: str, code: int) -> Result:
 def system(collection: Path, venv: Path) -> Check:
     """Attacks and faults by name, in a mount namespace of their own."""
     folder = collection / "tests" / "system"
-    command = ["python", "-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", "--color=no", str(folder)]
+    archives_folder = folder / "archives"
+    least = number_of_tests(folder) - number_of_tests(archives_folder)
+    return _pytest("system", collection, venv, [str(folder), f"--ignore={archives_folder}"], least)
+
+
+def archives(collection: Path, venv: Path) -> Check:
+    """Hostile and damaged archives, faults and kills, each through the whole module."""
+    folder = collection / "tests" / "system" / "archives"
+    return _pytest("archives", collection, venv, [str(folder)], number_of_tests(folder))
+
+
+def _pytest(name: str, collection: Path, venv: Path, arguments: list[str], least: int) -> Check:
+    command = ["python", "-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", "--color=no", *arguments]
     env = {"PYTHONPATH": str(collection.parents[2])}
-    return Check("system", collection, venv, [command], functools.partial(count_units, number_of_tests(folder)), env, seconds=600)
+    return Check(name, collection, venv, [command], functools.partial(count_units, least), env, seconds=900)
 
 
 # ---- ansible-test integration

@@ -32,6 +32,7 @@ CACHE = Path(os.environ["CORACLE_TEST_CACHE"])
 VENV = Path(os.environ["CORACLE_TEST_VENV"])
 NEWEST = os.environ["CORACLE_TEST_VENV_NEWEST"]
 GROUPS = ("lint", "sanity", "units", "system", "integration")
+SLOW = ("archives",)  # by name only
 # One run at a time changes the host.
 KERNEL_LOCK = Path("/run/lock/coracle-integration") if os.access("/run/lock", os.W_OK) else CACHE / "lock-integration"
 TAIL = 60  # lines of a failed check's log that are shown
@@ -134,12 +135,14 @@ def run_all(todo: list[checks.Check], report: Report, lock: Path) -> None:
             run(check, report)
 
 
-def system(report: Report, base: Path) -> None:
-    """The launcher on the real kernel, without Ansible."""
-    if os.geteuid() == 0:
-        run(checks.system(copy_checkout("system", base), VENV), report)
-    else:
-        report.add("system", checks.Result(0, 1, ["it makes containers, and needs root"]), 0, LOG / "none")
+def real_kernel(report: Report, base: Path, name: str) -> None:
+    """`system` or `archives`: on the real kernel, without Ansible."""
+    if os.geteuid() != 0:
+        report.add(name, checks.Result(0, 1, ["it makes containers and mounts, and needs root"]), 0, LOG / "none")
+        return
+    check = {"system": checks.system, "archives": checks.archives}[name]
+    with alone(KERNEL_LOCK):
+        run(check(copy_checkout(name, base), VENV), report)
 
 
 def integration(report: Report, base: Path, only: str | None) -> None:
@@ -207,9 +210,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the copies of the checkout")
     options = parser.parse_args()
     groups = ["integration"] if options.target else ["sanity"] if options.test else options.only.split(",")
-    unknown = set(groups) - set(GROUPS)
+    unknown = set(groups) - {*GROUPS, *SLOW}
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*GROUPS, *SLOW))}")
 
     LOG.mkdir(parents=True, exist_ok=True)
     (CACHE / "trees").mkdir(exist_ok=True)
@@ -226,9 +229,9 @@ def main() -> int:
         # with only readers beside it.
         if "units" in threads:
             threads["units"].start()
-        if "system" in groups:
-            with alone(KERNEL_LOCK):
-                system(report, base)
+        for name in ("system", "archives"):
+            if name in groups:
+                real_kernel(report, base, name)
         if "units" in threads:
             threads["units"].join()
         if "sanity" in threads:

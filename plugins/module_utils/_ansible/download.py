@@ -31,13 +31,14 @@ _REMEDIES = {
 class Fetcher:
     """Fetcher(options) is what work/sources.py calls: fetch(url, fd, max_bytes).
 
-    `options`: of the module, of which `validate_certs`, `url_username`, `url_password` and `timeout` (seconds without a byte) are used;
-    a module that has none of them gives none: certificates are checked then, and nobody is logged in.
+    `options`: of the module, of which `validate_certs`, `url_username`, `url_password`, `timeout` (seconds without a byte) and, for
+    messages, `max_bytes` are used; a module that has none of them gives none: certificates are checked then, and nobody is logged in.
     """
 
     def __init__(self, options: dict[str, t.Any] | None = None):
         self._has_options = options is not None
         options = options or {}
+        self._max_bytes = options.get("max_bytes")
         self._timeout = options.get("timeout") or _TIMEOUT
         self._arguments = {
             "validate_certs": options.get("validate_certs") is not False,
@@ -51,21 +52,29 @@ class Fetcher:
 
         from ansible.module_utils.urls import open_url
 
-        shown = _shown(url)
+        shown = text.visible(text.shown_url(url))
         try:
             # Not decompressed: an archive is named by the digest of the file as it lies on the server.
             response = open_url(url, timeout=self._timeout, decompress=False, http_agent="coracle", **self._arguments)
             with response:
-                _check_announced(shown, response.headers.get("Content-Length"), max_bytes)
-                _copy(shown, response, fd, max_bytes)
+                if _announced(response.headers.get("Content-Length")) > max_bytes or not _copy(shown, response, fd, max_bytes):
+                    raise self._too_large(shown, max_bytes)
         except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and ssl.SSLError are OSErrors
             failure = _failure(shown, error, self._timeout)
             if failure.remedy in (_LOGIN, _TRUST) and not self._has_options:
                 failure.remedy = _ELSEWHERE
             raise failure from error
 
+    def _too_large(self, shown: str, max_bytes: int) -> LauncherError:
+        problem = f"the archive at {shown} is larger than {max_bytes} bytes"
+        if self._max_bytes is None:
+            return LauncherError(problem, remedy=_ELSEWHERE)
+        return LauncherError(f"{problem}, which is that and 64 MiB for what an archive has beside its files", option="max_bytes",
+                             value=self._max_bytes, remedy="If that is the right archive, give max_bytes a larger value")
 
-def _copy(shown: str, response: t.Any, fd: int, max_bytes: int) -> None:
+
+def _copy(shown: str, response: t.Any, fd: int, max_bytes: int) -> bool:
+    """Write the answer to `fd`. False when it has more than `max_bytes`."""
     size = 0
     while True:
         piece = response.read(_PIECE)
@@ -73,12 +82,13 @@ def _copy(shown: str, response: t.Any, fd: int, max_bytes: int) -> None:
             break
         size += len(piece)
         if size > max_bytes:
-            raise _too_large(shown, max_bytes)
+            return False
         _write(fd, piece)
     # http.client says nothing of an answer that ends early when it is read in pieces.
     if response.length:
         raise LauncherError(f"the archive cannot be had from {shown}: the connection was closed {response.length} bytes before the end",
                             remedy="Run the task again")
+    return True
 
 
 def _write(fd: int, piece: bytes) -> None:
@@ -91,21 +101,20 @@ def _write(fd: int, piece: bytes) -> None:
                                 remedy="Free some space below /var/lib/coracle/images") from error
 
 
-def _check_announced(shown: str, length: str | None, max_bytes: int) -> None:
-    """Refuse an answer that says beforehand that it is too large."""
-    if length is not None and length.isascii() and length.isdigit() and int(length) > max_bytes:
-        raise _too_large(shown, max_bytes)
-
-
-def _too_large(shown: str, max_bytes: int) -> LauncherError:
-    return LauncherError(f"the archive at {shown} is larger than {max_bytes} bytes", remedy="Raise max_bytes, if that is the right archive")
+def _announced(length: str | None) -> int:
+    """How many bytes an answer says beforehand to have, 0 when it does not."""
+    return int(length) if length is not None and len(length) <= 20 and text.is_digits(length) else 0
 
 
 def _failure(shown: str, error: Exception, timeout: float) -> LauncherError:
     """One sentence for what went wrong, whatever library says it."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError) or type(error).__name__ == "InvalidURL":
+        # What the library says has parts of the URL in it, and these may be a password. It may also be of where the server sends us.
+        return LauncherError(f"{shown} is no valid URL, or leads to one that is none", remedy="Correct the URL")
     status = getattr(error, "code", None)
     if isinstance(status, int):
-        answer = f"{status} {_one_line(getattr(error, 'reason', ''))}".rstrip()
+        # Of a redirection that is not followed, the reason is its URL, which may be signed.
+        answer = f"{status} {_one_line(getattr(error, 'reason', ''))}".rstrip() if status >= 400 else f"{status}, which leads nowhere"
         return LauncherError(f"the archive cannot be had from {shown}: the server answers {answer}",
                              remedy=_REMEDIES.get(status, "Try again later" if status >= 500 else "Correct the URL"))
     reason = getattr(error, "reason", None) or error
@@ -124,10 +133,3 @@ def _one_line(value: t.Any) -> str:
     said = getattr(value, "strerror", None) or value
     return text.visible(str(said).encode("utf-8", "surrogateescape"))[:300]
 
-
-def _shown(url: str) -> str:
-    """The URL without its user and password, and without what follows its path: signed URLs have their secret there."""
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    path = path.partition("?")[0].partition("#")[0]
-    return text.visible(f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}".encode("utf-8", "surrogateescape"))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
+import sys
 
 # <sched.h>
 CLONE_NEWNS = 0x00020000
@@ -47,6 +49,9 @@ OPEN_TREE_CLONE = 1
 MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NOSUID = 2
 MOUNT_ATTR_NODEV = 4
+MOUNT_ATTR_NOEXEC = 8
+_MOVE_MOUNT_F_EMPTY_PATH = 0x04
+_MOVE_MOUNT_T_EMPTY_PATH = 0x40
 
 # <linux/magic.h>
 CGROUP_SUPER_MAGIC = 0x27E0EB
@@ -67,6 +72,9 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+# <linux/fs.h>: _IOR('v', 1, long)
+_FS_IOC_GETVERSION = 2 << 30 | ctypes.sizeof(ctypes.c_long) << 16 | ord("v") << 8 | 1
+
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 
@@ -76,6 +84,7 @@ SECCOMP_SET_MODE_FILTER = 1
 _MACHINE = os.uname().machine
 # Numbers from 424 on are the same on every architecture; older ones are not (asm/unistd.h of each).
 _NR_OPEN_TREE = 428
+_NR_MOVE_MOUNT = 429
 _NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
@@ -222,6 +231,12 @@ def open_tree_clone(path: str) -> int:
     return _check(_libc.syscall(_NR_OPEN_TREE, ctypes.c_int(AT_FDCWD), os.fsencode(path), flags), "open_tree", path)
 
 
+def move_mount(mount_fd: int, directory: int) -> None:
+    """move_mount(2), Linux 5.2: attach the detached mount `mount_fd` to the opened directory, O_PATH or not."""
+    flags = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH)
+    _check(_libc.syscall(_NR_MOVE_MOUNT, ctypes.c_int(mount_fd), b"", ctypes.c_int(directory), b"", flags), "move_mount")
+
+
 def mount_setattr(fd: int, set_flags: int, flags: int = 0) -> None:
     """mount_setattr(2), Linux 5.12, on the mount that `fd` is the root of: adds MOUNT_ATTR_* to what it has. `flags`: AT_RECURSIVE or 0."""
     attr = (ctypes.c_uint64 * 4)(set_flags, 0, 0, 0)
@@ -249,6 +264,21 @@ def renameat2(old_fd: int, old: str, new_fd: int, new: str, flags: int = 0) -> N
         raise OSError(errno.ENOSYS, f"renameat2: no system call number known for {_MACHINE}", new)
     _check(_libc.syscall(_NR_RENAMEAT2, ctypes.c_int(old_fd), _bytes(old), ctypes.c_int(new_fd), _bytes(new), ctypes.c_uint(flags)),
            "renameat2", new)
+
+
+def inode_generation(fd: int) -> int | None:
+    """ioctl_iflags(2), FS_IOC_GETVERSION: a number that a file does not share with an earlier one of the same inode number.
+
+    None where the file system does not tell it.
+    """
+    number = bytearray(ctypes.sizeof(ctypes.c_long))  # of which the kernel writes an int
+    try:
+        fcntl.ioctl(fd, _FS_IOC_GETVERSION, number)
+    except OSError as error:
+        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        return None
+    return int.from_bytes(number[:4], sys.byteorder)
 
 
 def syncfs(fd: int) -> None:

@@ -96,6 +96,20 @@ def printable(data: bytes | str) -> str:
     return "".join(c if c == "\t" or not has_control(c) else f"\\x{ord(c):02x}" for c in text)
 
 
+def shown_url(value: str) -> str:
+    """Return a URL without user and password, and without what follows its path, where signed ones have a secret; all else as it is."""
+    scheme, slashes, rest = value.partition("://")
+    if not slashes or value.startswith("/"):
+        return value
+    path = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = path.partition("/")
+    host = host.rpartition("@")[2]
+    port = host.rpartition(":")[2] if ":" in host else ""
+    if port and not is_digits(port) and not port.endswith("]"):  # a password with a / in it, say
+        return f"{scheme}{slashes}..."
+    return f"{scheme}{slashes}{host}{slash}{path}"
+
+
 def visible(data: bytes | str) -> str:
     """Return hostile bytes as one line in which every character shows: also tabs and what Unicode does not print become escapes."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in printable(data))

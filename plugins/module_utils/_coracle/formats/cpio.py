@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _TRAILER = b"TRAILER!!!"
 _AGAIN = "Copy the image again"
+_MAX_WAITING = 1 << 12  # symbolic links whose target is still to come; each takes memory
 
 
 def entries(stream: Stream, form: Format, limits: Limits, summary: Summary) -> Iterator[Entry]:
@@ -46,6 +47,7 @@ def entries(stream: Stream, form: Format, limits: Limits, summary: Summary) -> I
     is wrong.
     """
     archive = len(summary.segments)
+    waiting: dict[tuple[int, ...] | None, list[Entry]] = {}
     while True:
         offset = stream.position
         header = stream.exactly(form.size)
@@ -56,6 +58,8 @@ def entries(stream: Stream, form: Format, limits: Limits, summary: Summary) -> I
         if name == _TRAILER:
             if fields[6]:
                 raise Member(name, offset).error("the end mark has data")
+            for links in waiting.values():
+                check_target_size(links[0].member, 0)
             return
         if not summary.format:
             summary.format = form.name
@@ -65,9 +69,10 @@ def entries(stream: Stream, form: Format, limits: Limits, summary: Summary) -> I
         if form.has_checksum and entry.kind == FILE and entry.size:  # only files that carry data have one
             data = _checked(entry, data, fields[12])
         if entry.kind == SYMLINK:
-            entry.target = check_target(entry.member, b"".join(data))
-        else:
-            entry.data = data
+            entry.target = b"".join(data)
+            yield from _links(entry, waiting, limits, summary)
+            continue
+        entry.data = data
         yield entry
         for _rest in data:
             pass
@@ -116,10 +121,10 @@ def _entry(member: Member, form: Format, fields: Fields, archive: int) -> Entry:
     kind = KINDS.get(mode & ~0o7777)
     if kind is None:
         raise member.error(f"its type is unknown (mode {mode:o})")
-    if kind == SYMLINK:
+    if kind == SYMLINK and (size or links < 2 or form.repeats):
         check_target_size(member, size)
     entry = new_entry(member, kind, mode & 0o7777, uid, gid, mtime * NANOSECONDS, size)
-    if kind == FILE and links > 1:
+    if kind in (FILE, SYMLINK) and links > 1:
         entry.links = links
         entry.link = (archive, major, minor, inode)  # the end mark of an archive ends the meaning of its inode numbers
         if form.repeats:
@@ -128,6 +133,23 @@ def _entry(member: Member, form: Format, fields: Fields, archive: int) -> Entry:
     if kind in (BLOCK, CHARACTER):
         entry.device = check_device(member, node_major, node_minor)
     return entry
+
+
+def _links(entry: Entry, waiting: dict[tuple[int, ...] | None, list[Entry]], limits: Limits, summary: Summary) -> Iterator[Entry]:
+    """Return the symbolic links that are complete with this one: busybox cpio puts the target of several names on the last one alone."""
+    key, entry.link, entry.links = entry.link, None, 1
+    if not entry.size:
+        if sum(map(len, waiting.values())) >= _MAX_WAITING:
+            raise entry.member.error(f"{_MAX_WAITING} symbolic links before it have no target yet")
+        waiting.setdefault(key, []).append(entry)
+        return
+    check_target(entry.member, entry.target)
+    for earlier in waiting.pop(key, ()) if key else ():
+        earlier.target, earlier.size = entry.target, entry.size
+        summary.size += entry.size
+        limits.check(summary.size, summary.entries, summary.depth, earlier.member)
+        yield earlier
+    yield entry
 
 
 def _checked(entry: Entry, data: Iterator[memoryview], checksum: int) -> Iterator[memoryview]:

@@ -70,6 +70,11 @@ def number(field: bytes, what: str, member: Member) -> int:
         raise member.error(f"its {what} {error}") from None
 
 
+def seconds(field: bytes, member: Member) -> int:
+    """Return the time in a field. One before 1970 becomes 1970: not every file system has such times."""
+    return 0 if field[0] == 0xFF else number(field, "time", member)
+
+
 @functools.lru_cache(maxsize=1024)  # modes and owners are few
 def _number(field: bytes) -> int:
     """Return a number: octal digits between blanks and NULs, nothing at all for 0, or 256-based behind a byte 0x80 (GNU tar)."""

@@ -9,7 +9,7 @@ from ..base.errors import ArchiveError
 from . import tar_headers, tar_pax, tar_sparse
 from .entries import NANOSECONDS, PATH_MAX, Limits
 from .entries import Member as Place
-from .tar_headers import BLOCK_SIZE, GNU, PAX, number
+from .tar_headers import BLOCK_SIZE, GNU, PAX, number, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Member:
         self.uid = records.number(b"uid", place, number(header.uid, "uid", place))
         self.gid = records.number(b"gid", place, number(header.gid, "gid", place))
         mtime_ns = records.mtime_ns(place)
-        self.mtime_ns = number(header.mtime, "time", place) * NANOSECONDS if mtime_ns is None else mtime_ns
+        self.mtime_ns = seconds(header.mtime, place) * NANOSECONDS if mtime_ns is None else mtime_ns
         self.capability = records.capability(place)
         self.device = (0, 0)
         if self.kind in (b"3", b"4"):

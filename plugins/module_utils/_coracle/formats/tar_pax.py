@@ -40,13 +40,16 @@ class Records:
         return decimal(value or b"", key.decode(), member)
 
     def mtime_ns(self, member: Member) -> int | None:
-        """Return the time in nanoseconds, None when there is none. What is finer than that is cut off."""
+        """Return the time in nanoseconds, None when there is none. What is finer is cut off, and what is before 1970 becomes 1970."""
         value = self.values.get(b"mtime")
         if value is None:
             return None
         seconds, _point, fraction = value.partition(b".")
         if fraction.translate(None, _DECIMAL_DIGITS):
             raise member.error("its extended header has a mtime that is no number")
+        if seconds.startswith(b"-"):
+            decimal(seconds[1:], "mtime", member)
+            return 0
         return decimal(seconds, "mtime", member) * NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
 
     def capability(self, member: Member) -> bytes | None:

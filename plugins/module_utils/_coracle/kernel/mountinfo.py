@@ -59,6 +59,11 @@ def own() -> str:
     return files.read_text("/proc/self/mountinfo")
 
 
+def below(path: str, part: str = "") -> list[Mount]:
+    """Return what is mounted on the real path `path` and below it in our mount namespace. `part` as for parse()."""
+    return [mount for mount in parse(own(), part) if mount.point == path or mount.point.startswith(f"{path}/")]
+
+
 def of_others() -> Iterator[tuple[str, str]]:
     """Return (pid, its mountinfo) of one process of each mount namespace that is not ours, as far as /proc shows them."""
     seen = {_namespace("self")}

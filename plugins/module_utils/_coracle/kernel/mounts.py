@@ -51,17 +51,58 @@ def overlay_options(lower: str, upper: str, work: str) -> str:
     return f"lowerdir={lower},upperdir={upper},workdir={work}"
 
 
-def overlay_root(target: str, lower: str, upper: str, work: str) -> int:
-    """Mount an overlay of the image tree `lower` on `target`; return an O_PATH descriptor of its root. Names as for overlay_options()."""
-    libc.mount("overlay", target, "overlay", libc.MS_NOSUID | libc.MS_NODEV, overlay_options(lower, upper, work))
+def overlay_root(target: str, lower: str, upper: str, work: str, flags: int = 0) -> int:
+    """Mount an overlay of the image tree `lower` on `target`, with `flags` beside nosuid and nodev; return an O_PATH descriptor of its root.
+
+    Names as for overlay_options().
+    """
+    libc.mount("overlay", target, "overlay", libc.MS_NOSUID | libc.MS_NODEV | flags, overlay_options(lower, upper, work))
     return os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
-def image_root(target: str, tree: str) -> int:
-    """Mount the image tree `tree` itself on `target`, read-only; return an O_PATH descriptor of its root."""
-    libc.mount(tree, target, None, libc.MS_BIND)
-    root = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    flags = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | os.fstatvfs(root).f_flag & libc.MS_NOEXEC  # what the store had, stays
+def noexec_of(directory: int) -> int:
+    """MS_NOEXEC when the mount that the opened directory is on has it, else 0."""
+    return os.fstatvfs(directory).f_flag & libc.MS_NOEXEC  # ST_* of statvfs(3) are MS_* up to noexec
+
+
+def image_root(directory: int, name: str, tree: str) -> int:
+    """Mount the image tree `tree` itself, read-only, on the directory `name` in the opened one; return an O_PATH descriptor of its root.
+
+    The mount has its flags before anybody sees it: to namespaces that follow ours it goes as it is then, and no later remount goes there.
+    """
+    noexec = noexec_of(directory)
+    point = _open_point(directory, name)
+    try:
+        return _attach(tree, point, noexec)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return _bind_read_only_root(directory, name, point, tree, noexec)
+    finally:
+        os.close(point)
+
+
+def _open_point(directory: int, name: str) -> int:
+    return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+
+
+def _attach(tree: str, point: int, noexec: int) -> int:
+    root = libc.open_tree_clone(tree)
+    try:
+        flags = libc.MOUNT_ATTR_RDONLY | libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV
+        libc.mount_setattr(root, flags | (libc.MOUNT_ATTR_NOEXEC if noexec else 0))
+        libc.move_mount(root, point)
+    except BaseException:
+        os.close(root)
+        raise
+    return root
+
+
+def _bind_read_only_root(directory: int, name: str, point: int, tree: str, noexec: int) -> int:
+    """Before Linux 5.12, in two steps."""
+    libc.mount(tree, at(point), None, libc.MS_BIND)
+    root = _open_point(directory, name)
+    flags = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | noexec | noexec_of(root)  # what the store had, stays
     libc.mount(None, at(root), None, libc.MS_REMOUNT | libc.MS_BIND | flags)
     return root
 

@@ -89,7 +89,7 @@ def _archive(image, checksum):
     is_url = image.startswith(("http://", "https://"))
     if not (image.startswith("/") or is_url) or text.has_control(image):
         raise LauncherError("is neither the absolute path of an archive, nor an http or https URL, nor a digest", option="image",
-                            value=image, remedy="Give e.g. /srv/initrd.img, or sha256: and 64 hexadecimal digits")
+                            value=text.shown_url(image), remedy="Give e.g. /srv/initrd.img, or sha256: and 64 hexadecimal digits")
     if is_url and checksum is None:
         raise LauncherError("is a URL, which needs checksum beside it", option="image",
                             remedy="Add checksum, sha256: and 64 hexadecimal digits")

@@ -24,7 +24,7 @@ from ..kernel import caps, landlock, seccomp
 MEMORY = 512 << 20  # bytes of address space on top of the parent's: xz -9 has a dictionary of 64 MiB, a thread a stack of 8 MiB
 SPILL_EXTRA = 64 << 20  # bytes that a docker or OCI archive may have beside the files that are in it: headers, JSON, padding
 _DESCRIPTORS = 256
-_PROCESSES = 64  # threads count; no limit for the host's own root (kernel/fork.c), so it needs another user
+_PROCESSES = 64  # of the child's own user, threads count
 _MANIFEST_LINE = 1024  # bytes, far above what an entry needs on average
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")  # no SETFCAP: no file of the store has capabilities
 _KEEPING = ("SETUID", "SETGID")  # until the user has changed
@@ -88,11 +88,15 @@ def _limit_resources(limits: Limits) -> None:
     patience = seconds(limits)
     for name, soft, hard in (("AS", pages * resource.getpagesize() + MEMORY, 0), ("FSIZE", largest_file(limits), 0),
                              ("CPU", patience, patience + 5),  # SIGXCPU, and SIGKILL when that was not enough
-                             ("NOFILE", _DESCRIPTORS, 0), ("NPROC", _PROCESSES, 0), ("CORE", 0, 0)):
-        number = getattr(resource, f"RLIMIT_{name}")
-        most = resource.getrlimit(number)[1]
-        soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in (soft, max(soft, hard)))
-        resource.setrlimit(number, (soft, hard))
+                             ("NOFILE", _DESCRIPTORS, 0), ("CORE", 0, 0)):
+        _limit(name, soft, hard)
+
+
+def _limit(name: str, soft: int, hard: int = 0) -> None:
+    number = getattr(resource, f"RLIMIT_{name}")
+    most = resource.getrlimit(number)[1]
+    soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in (soft, max(soft, hard)))
+    resource.setrlimit(number, (soft, hard))
 
 
 def largest_file(limits: Limits) -> int:
@@ -155,6 +159,8 @@ def _change_user(room: Room) -> None:
     if not all(map(_is_reachable, room.descriptors())):
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
+    if os.getuid() == user:  # else others' processes would count, of somebody who may have many
+        _limit("NPROC", _PROCESSES)
     caps.apply(kept)
 
 

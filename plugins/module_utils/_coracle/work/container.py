@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import stat
 
-from ..base import files
+from ..base import files, text
 from ..base.errors import LauncherError
+from ..kernel import mountinfo
 from ..kernel.net import links
 from ..model import settings
 from ..model import spec as specs
@@ -356,6 +357,7 @@ def take_back(job: Job) -> None:
 def remove(job: Job, host: Host) -> None:
     """Remove a stopped container with all that is ours."""
     want, have = job.want, job.have
+    _refuse_mounts(want, have.spec or {}, inspect.is_own(want.path, want.name))
     known = [spec for spec in (have.spec, have.started) if spec]
     bridges = sorted({bridge for spec in known for bridge in _bridges(spec)})
     if bridges:
@@ -371,7 +373,8 @@ def remove(job: Job, host: Host) -> None:
 
 
 def _remove_files(want, spec, whole):
-    """Remove the container's directory, or (not `whole`) only what the launcher makes in it."""
+    """Remove the container's directory, or (not `whole`) only what the launcher makes in it. LauncherError before, for mounts in there."""
+    _refuse_mounts(want, spec, whole)
     if whole:
         if os.path.lexists(f"{want.path}/{stamp.file_of('chroot')}"):
             from .rootfs import converge
@@ -387,6 +390,22 @@ def _remove_files(want, spec, whole):
         uses.remove(want.path)
         if not _has_files(f"{want.path}/chroot"):
             files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
+
+
+def _refuse_mounts(want, spec, whole):
+    """LauncherError when somebody has mounted something in what goes: it may hold anything, and is not the container's."""
+    path = os.path.realpath(want.path)
+    entries = [path] if whole else [f"{path}/{entry}" for entry in (*inspect.OURS, *(["chroot"] if "image" in spec else []))]
+    found = [mount.point for entry in entries for mount in mountinfo.below(entry)]
+    chroot = f"{path}/chroot"
+    if found and whole and os.path.lexists(f"{path}/{stamp.file_of('chroot')}"):
+        from .rootfs import place
+
+        foreign = [mount.point for mount in place.Found(place.Dest(chroot)).foreign]
+        found = [point for point in found if point in foreign or not f"{point}/".startswith(f"{chroot}/")]
+    if found:
+        raise LauncherError(f"has something mounted in it, on {', '.join(map(text.visible, found))}", option="path", value=want.path,
+                            remedy="Unmount it first")
 
 
 def _bridges(spec):

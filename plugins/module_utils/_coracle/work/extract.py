@@ -34,7 +34,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Failures that are the disk's fault, not the archive's: they pass as they are, with the member's name.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EFBIG)
-MAX_LINKED = 1 << 16  # cpio's files whose further names are still to come; each takes memory
+MAX_LINKED = 1 << 16  # cpio's files, and devices, whose further names may still come; each takes memory
 
 
 def extract(entries: Iterable[Entry], root: int, manifest: t.TextIO) -> dict[str, int]:
@@ -84,6 +84,7 @@ class _Extractor:
         self._notes = Notes(manifest)
         self._here = Below(root, self._notes)
         self._links: dict[tuple[int, ...], tuple[bytes, int, int]] = {}  # link -> path of its first name, inode, names still to come
+        self._devices: dict[bytes, tuple[str, int, int, int, int, tuple[int, int]]] = {}  # skipped ones by path, for further names
         self._linked = False
         self._made_root = False
         self.skipped = {"devices": 0, "sockets": 0}
@@ -117,7 +118,7 @@ class _Extractor:
         if not self._made_root:
             os.fchmod(self._root, 0o755)
             self._notes.record(implicit_directory(b""))
-        self._here.layer, self._links = Layer(), {}  # their memory is needed now
+        self._here.layer, self._links, self._devices = Layer(), {}, {}  # their memory is needed now
         settle(self._notes.file, self._linked, self._here.replaced)
         parents = Parents(self._root)
         try:
@@ -193,8 +194,14 @@ class _Extractor:
         return True
 
     def _named_again(self, entry: Entry, name: bytes, first: bytes) -> None:
-        """tar: link `name` to what is at the path `first`. Only files are linked to; of a symbolic link or fifo another one is made."""
+        """tar: link `name` to what is at the path `first`. Only files are linked to; of a symbolic link or fifo another is made."""
         with self._here.look_up(first) as (parent, first_name, found):
+            if found is None and first in self._devices:
+                if first == entry.path:
+                    return
+                entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.device = self._devices[first]
+                self._device(entry, name)
+                return
             if found is None:
                 raise entry.member.error(f"a hard link to '{visible(first)}', which the archive does not have before it or was skipped")
             if stat.S_ISDIR(found.st_mode):
@@ -246,6 +253,8 @@ class _Extractor:
     def _device(self, entry: Entry, name: bytes) -> None:
         self._skip(entry, name, "devices")
         self._notes.entry(entry, extra=list(entry.device))
+        if len(self._devices) < MAX_LINKED:
+            self._devices[entry.path] = (entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.device)
 
     def _socket(self, entry: Entry, name: bytes) -> None:
         self._skip(entry, name, "sockets")  # only the process that listens on it could make it
@@ -253,5 +262,6 @@ class _Extractor:
 
     def _skip(self, entry: Entry, name: bytes, what: str) -> None:
         self.skipped[what] += 1
+        self._devices.pop(entry.path, None)
         with contextlib.suppress(FileNotFoundError):
             self._here.clear(entry, name)

@@ -18,15 +18,18 @@ from .stamps import PREFIX, SCRATCH, is_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TREE = "tree"
 NEW_TREE = ".tree.tmp"
+_HIDDEN = ".tree.hidden"  # a tree that is about to go, unless somebody uses it after all
 _OLD_TREE = ".tree.old"  # the first one; further ones have '-' and 8 digits behind it
 MANIFEST = "manifest"
+NEW_MANIFEST = ".manifest.tmp"
 INFO = "image"
-_NEW_INFO = f".{INFO}.new"
-_ALL = (NEW_TREE, TREE, MANIFEST, INFO, _NEW_INFO, SCRATCH)
+_NEW_INFO = f".{INFO}.tmp"
+_NEW = (NEW_TREE, NEW_MANIFEST, _NEW_INFO, f".{_NEW_INFO}.new")  # the last one while files.write_whole() writes
+_ALL = (INFO, *_NEW, MANIFEST, TREE, _HIDDEN)  # INFO is the first to go: nobody finds half a tree
 
 
 class Home:
@@ -39,28 +42,43 @@ class Home:
         self.fd = fd
 
     def begin(self) -> None:
-        """Remove what a killed run left, and make the empty new tree. An old tree stays until the new one is there."""
-        for name in (NEW_TREE, INFO):
-            files.remove_tree(name, self.fd)
+        """Remove what a killed run left, and make the empty new tree. All that is old stays until the new one is there."""
+        self.abandon()
         os.mkdir(NEW_TREE, 0o700, dir_fd=self.fd)
 
-    def finish(self) -> None:
-        """Give the new tree its name, once all of it is on the disk. Who starts meanwhile finds the old one, if there is one."""
+    def finish(self, info: bytes) -> None:
+        """Give the new tree, its manifest and `info` their names, once all of it is on the disk.
+
+        Killed meanwhile, it has no INFO that fits: who starts finds the old one or none. One that is used keeps its files.
+        """
+        files.write_whole(self.fd, _NEW_INFO, info, durable=False)
         libc.syncfs(self.fd)  # one for the whole tree: an fsync for each file costs a journal commit each
-        old = f"{_OLD_TREE}-{os.urandom(4).hex()}" if self._has(_OLD_TREE) else _OLD_TREE
         if not self.is_complete():
             self._rename(NEW_TREE, TREE)
-        elif self._exchange(NEW_TREE, TREE):
-            self._rename(NEW_TREE, old)
         else:
-            self._rename(TREE, old)
-            self._rename(NEW_TREE, TREE)
+            self._replace()
+        self._rename(NEW_MANIFEST, MANIFEST)
+        self._rename(_NEW_INFO, INFO)
         os.fsync(self.fd)
+
+    def _replace(self) -> None:
+        # The name is one of an old tree at once, so that what a kill leaves there is not taken for what nobody uses.
+        aside = self._free_name()
+        self._rename(NEW_TREE, aside)
+        if not self._exchange(aside, TREE):
+            self._rename(TREE, self._free_name())
+            self._rename(aside, TREE)
+
+    def _free_name(self) -> str:
+        return f"{_OLD_TREE}-{os.urandom(4).hex()}" if self._has(_OLD_TREE) else _OLD_TREE
 
     def abandon(self) -> None:
         """Remove the new tree and what belongs to it."""
-        for name in (NEW_TREE, MANIFEST, INFO, _NEW_INFO):
+        for name in (*_NEW, *self._scratch()):
             files.remove_tree(name, self.fd)
+
+    def _scratch(self) -> list[str]:
+        return [name for name in os.listdir(self.fd) if name.startswith(SCRATCH)]
 
     def old_trees(self) -> list[str]:
         """The names of trees that finish() has replaced: of an earlier release, or damaged. Running containers may have them."""
@@ -74,19 +92,24 @@ class Home:
     def hide(self) -> None:
         """Take the tree's name away: no start can begin with it any more."""
         if self.is_complete():
-            files.remove_tree(NEW_TREE, self.fd)
-            self._rename(TREE, NEW_TREE)
+            if self._has(_HIDDEN):
+                self._rename(_HIDDEN, self._free_name())
+            self._rename(TREE, _HIDDEN)
 
     def show(self) -> None:
-        """Take back hide()."""
-        if self._has(NEW_TREE) and not self.is_complete():
-            self._rename(NEW_TREE, TREE)
+        """Take back hide(), also that of a run that was killed."""
+        if self._has(_HIDDEN) and not self.is_complete():
+            self._rename(_HIDDEN, TREE)
 
     def empty(self) -> None:
         """Remove all that is ours."""
-        self.remove_old()
-        for name in _ALL:
+        for name in (*_ALL, *self._scratch()):
             files.remove_tree(name, self.fd)
+        self.remove_old()
+
+    def is_found(self) -> bool:
+        """Whether it looks like one that images.find() finds."""
+        return self.is_complete() and self._has(INFO)
 
     def is_complete(self) -> bool:
         """Whether it has a tree."""
@@ -153,18 +176,39 @@ def _lock(path: str, wait: bool = True) -> int:
         os.close(fd)
 
 
-def remove_leftovers(but: Home) -> None:
-    """Remove what killed runs left of other images. Those that are being extracted are locked, and stay."""
-    for name in os.listdir(places.IMAGES):
+def remove_leftovers(is_used: Callable[[str], bool], but: Home | None = None) -> None:
+    """Remove what killed runs left of other images than `but`. Those that are being extracted are locked, and stay.
+
+    Of an image that somebody uses, by its digest, only what was never complete goes, and it gets back the name that pruning had taken.
+    What cannot be removed stays: it is nobody's error who makes another image.
+    """
+    for name in _names():
         path = f"{places.IMAGES}/{name}"
-        if path == but.path or not is_digest(PREFIX + name) or os.path.isdir(f"{path}/{TREE}"):
-            continue
-        try:
-            home = Home(path, _lock(path, wait=False))
-        except BlockingIOError:
-            continue
-        try:
-            if not home.is_complete():
-                home.empty()
-        finally:
-            _leave(home)
+        if (but is None or path != but.path) and is_digest(PREFIX + name) and not _is_found(path):
+            with contextlib.suppress(OSError):  # BlockingIOError among them
+                _remove_leftover(path, is_used)
+
+
+def _names() -> list[str]:
+    try:
+        return os.listdir(places.IMAGES)
+    except FileNotFoundError:
+        return []
+
+
+def _is_found(path: str) -> bool:
+    return os.path.isdir(f"{path}/{TREE}") and os.path.exists(f"{path}/{INFO}")
+
+
+def _remove_leftover(path: str, is_used: Callable[[str], bool]) -> None:
+    home = Home(path, _lock(path, wait=False))
+    try:
+        if home.is_found():
+            return
+        if is_used(PREFIX + os.path.basename(path)):
+            home.abandon()
+            home.show()
+        else:
+            home.empty()
+    finally:
+        _leave(home)

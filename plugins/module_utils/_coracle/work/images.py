@@ -139,23 +139,27 @@ def digest_of(archive: str, option: str = "src") -> str:
     digest = stamps.known(archive)
     if digest is not None:
         return digest
-    if os.path.isdir(archive):
-        return manifest_digest(archive, option)
     fd = stamps.open_archive(archive, option)
     try:
-        return stamps.hash_file(fd, archive, option)
+        with stamps.reading(archive, fd) as digests:
+            is_layout = stat.S_ISDIR(os.fstat(fd).st_mode)
+            digests.append(manifest_digest(archive, option, fd) if is_layout else stamps.hash_file(fd, archive, option))
+        return digests[0]
     finally:
         os.close(fd)
 
 
-def manifest_digest(archive: str, option: str = "src") -> str | None:
-    """Return the digest of the image in an OCI layout, or in an archive of one; None when it is neither."""
-    with _opened(archive, Limits(), option) as source:
+def manifest_digest(archive: str, option: str = "src", fd: int | None = None) -> str | None:
+    """Return the digest of the image in an OCI layout, or in an archive of one; None when it is neither. `fd`: as ensure_image()."""
+    with _opened(archive, Limits(), option, fd=fd) as source:
         return _fenced("manifest_digest", source)
 
 
 def remember(archive: str, digest: str) -> None:
-    """Know the digest of this archive from now on, as long as it does not change. For archives that stay where they are."""
+    """Know the digest that digest_of() has found in this archive from now on, as long as it does not change. OSError.
+
+    For archives that stay where they are. Any other digest is not written down.
+    """
     stamps.remember(archive, digest)
 
 
@@ -219,23 +223,23 @@ def ensure_image(archive: str, digest: str | None = None, limits: Limits | None 
     image = find(digest)
     if image is None:
         with homes.locked(_home(digest)) as home:
+            home.show()  # pruning may have been killed
             image = find(digest)
             if image is None:
                 with _opened(archive, limits, option, (home.path,), fd) as source:
                     image = _extract(source, digest, home)
-            homes.remove_leftovers(home)
+            homes.remove_leftovers(_is_used, home)
     limits.check(image.bytes, image.entries, image.depth)  # the same answer as when it was extracted
     return image
 
 
 def _extract(source: Archive, digest: str, home: homes.Home) -> Image:
-    """Fill a locked home. Nothing new stays there when this fails."""
+    """Fill a locked home. When this fails, it has what it had before."""
     begin = time.monotonic()
     home.begin()
     try:
-        values = _fenced("extract", source, digest, home.fd, homes.NEW_TREE, homes.MANIFEST, writable=home.fd)
-        files.write_whole(home.fd, homes.INFO, json.dumps(dict(values, version=_VERSION)).encode(), durable=False)
-        home.finish()
+        values = _fenced("extract", source, digest, home.fd, homes.NEW_TREE, homes.NEW_MANIFEST, writable=home.fd)
+        home.finish(json.dumps(dict(values, version=_VERSION)).encode())
     except OSError as error:
         home.abandon()
         raise LauncherError(f"cannot be extracted into {places.IMAGES}: {error.strerror or error}", option=source.option, value=source.path,
@@ -243,12 +247,16 @@ def _extract(source: Archive, digest: str, home: homes.Home) -> Image:
     except BaseException:
         home.abandon()
         raise
-    if home.old_trees() and digest not in uses.by_image():
+    if home.old_trees() and not _is_used(digest):
         home.remove_old()
     return Image(digest, f"{home.path}/{homes.TREE}", values, round(time.monotonic() - begin, 3))
 
 
 # --- the end of images
+
+
+def _is_used(digest: str) -> bool:
+    return digest in uses.by_image()
 
 
 def remove_image(digest: str) -> bool:
@@ -263,15 +271,19 @@ def unused() -> list[Image]:
 
 
 def prune(digests: list[str]) -> list[str]:
-    """Remove those images that are still unused, and return their digests. One that somebody works on just now stays."""
+    """Remove those images that are still unused, and return their digests. One that somebody works on just now stays.
+
+    What killed runs left of other images goes as well.
+    """
     removed = [digest for digest in digests if _prune(digest)]
+    homes.remove_leftovers(_is_used)
     uses.tidy()
     return removed
 
 
 def _prune(digest: str) -> bool:
     try:
-        return _remove(digest, lambda: digest in uses.by_image(), wait=False)
+        return _remove(digest, lambda: _is_used(digest), wait=False)
     except BlockingIOError:
         return False
 

@@ -20,10 +20,10 @@ import select
 import stat
 import sys
 
-from ..base import libc
+from ..base import files, libc
 from ..base.errors import CANNOT_EXECUTE, HOST_FAILED, NOT_FOUND, LauncherError
 from ..kernel import caps, devices, ids, masks, mountinfo, mounts
-from .rootfs import stamp
+from .rootfs import locks, stamp
 
 _PASSWD_LIMIT = 1 << 20
 _REPORT = 3  # where the error pipe lies when everything from 4 on is closed
@@ -36,7 +36,7 @@ class Entry:
     None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for
     uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs`
     a directory, or `lower`, `upper`, `work` of an overlay on it (`lower` alone: the image itself, read-only), `place` its (parent, name,
-    inode) if the host may mount that as well, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the
+    inode, generation) if the host may mount that as well, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the
     container's init.
     """
 
@@ -149,8 +149,10 @@ def _become(entry, report):
 def _new_root(entry):
     """New namespaces and a root of its own; returns the root's descriptor. The pid namespace is new already: we are its first process."""
     if entry.place is not None:
-        with _Step("rootfs"):  # the lock of work/rootfs/module.py, until the execve: what the host has mounted goes into our copy
-            fcntl.flock(os.open(entry.place[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_EX)
+        with _Step("rootfs"):  # the lock of the module container_rootfs, until the execve: what the host has mounted goes into our copy
+            parent = files.open_directory(entry.place[0])
+            locks.take(parent, entry.rootfs)
+            os.close(parent)
     with _Step("namespaces"):
         libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
         libc.setns(entry.netns, libc.CLONE_NEWNET)
@@ -174,13 +176,23 @@ def _new_root(entry):
 def _mount_root(entry):
     if entry.lower is None or entry.place is not None and not stamp.is_bare(*entry.place):
         return mounts.bind_root(entry.rootfs)
+    if entry.place is None:
+        return mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
+    parent = files.open_directory(entry.place[0])
+    try:
+        return _adopt(entry, parent)
+    finally:
+        os.close(parent)
+
+
+def _adopt(entry, parent):
+    """Mount what the host has not: the image itself or an overlay, in the open `parent`."""
     if entry.upper is None:
-        return mounts.image_root(entry.rootfs, entry.lower)
-    if entry.place is not None:
-        for pid, _mount in mountinfo.with_upper(entry.upper):  # two mounts of one upper directory: what each sees is undefined
-            raise LauncherError(f"is the root of process {pid} already", option="rootfs", value=entry.rootfs,
-                                remedy="Mount it for both: run the task of container_rootfs again, while none of them runs")
-    return mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
+        return mounts.image_root(parent, entry.place[1], entry.lower)
+    for pid, _mount in mountinfo.with_upper(entry.upper):  # two mounts of one upper directory: what each sees is undefined
+        raise LauncherError(f"is the root of process {pid} already", option="rootfs", value=entry.rootfs,
+                            remedy="Mount it for both: run the task of container_rootfs again, while none of them runs")
+    return mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work, mounts.noexec_of(parent))
 
 
 def _join(entry):

@@ -137,10 +137,12 @@ class Connection:
 
 
 def lock_down(path: str) -> None:
-    """Refuse a runtime directory that others could have made: it must be root's and closed to the rest."""
+    """Refuse a runtime directory that others could have made: it must be root's and closed to the rest. One of root's that is empty is closed."""
     try:
         info = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:  # a supervisor that leaves has just removed it
         return
-    if info.st_uid != 0 or info.st_mode & 0o077:
+    if info.st_uid == 0 and not info.st_mode & 0o022 and info.st_mode & 0o077 and not os.listdir(path):
+        os.chmod(path, 0o700)  # nobody else could put anything there
+    elif info.st_uid != 0 or info.st_mode & 0o077:
         raise LauncherError(f"{path} is open to others than root", remedy=f"Look what is in it, then remove it: rm -r {path}")

@@ -8,6 +8,7 @@ Which archive a URL gives is not known without its checksum, so that is demanded
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..base import files, places, text
@@ -48,7 +49,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        return shown(self.value)
+        return text.shown_url(self.value)
 
 
 def use_fetcher(fetch: Callable[[str, int, int], None]) -> None:
@@ -65,7 +66,7 @@ def kind_of(value: str, option: str) -> str:
     if value.startswith(_SCHEMES) and not text.has_control(value):
         return URL
     if not value.startswith("/") or text.has_control(value):
-        raise LauncherError("is neither an absolute path, nor an http or https URL, nor a digest", option=option, value=shown(value),
+        raise LauncherError("is neither an absolute path, nor an http or https URL, nor a digest", option=option, value=text.shown_url(value),
                             remedy="Give e.g. /srv/initrd.img, or sha256: and 64 hexadecimal digits")
     return LAYOUT if os.path.isdir(value) else FILE
 
@@ -87,7 +88,7 @@ def resolve(value: str, checksum: str | None = None, option: str = "src") -> Sou
     kind = kind_of(value, option)
     if kind == URL:
         if checksum is None:
-            raise LauncherError("needs the checksum of what it gives", option=option, value=shown(value),
+            raise LauncherError("needs the checksum of what it gives", option=option, value=text.shown_url(value),
                                 remedy="Add checksum: sha256: and the 64 digits that sha256sum prints")
         return Source(value, kind, checksum)
     if kind == DIGEST:
@@ -125,9 +126,13 @@ def bring(source: Source, limits: Limits | None = None, option: str = "src") -> 
 
 
 def remember(source: Source) -> None:
-    """Know the digest of a file or a layout from now on, as long as it does not change, so that resolve() need not read it."""
+    """Know the digest that resolve() has read in a file or a layout from now on, as long as it does not change.
+
+    When that cannot be written, it is read again the next time.
+    """
     if source.kind in (FILE, LAYOUT) and _SENT not in source.value:
-        images.remember(source.value, source.own)
+        with contextlib.suppress(OSError):
+            images.remember(source.value, source.own)
 
 
 def _bring_url(source: Source, limits: Limits, option: str) -> Image:
@@ -147,12 +152,3 @@ def _bring_url(source: Source, limits: Limits, option: str) -> Image:
         return images.ensure_image(source.shown, source.digest, limits, option, fd)
     finally:
         os.close(fd)
-
-
-def shown(value: str) -> str:
-    """Return a URL without user and password and without what follows its path, where signed ones have a secret; all else as it is."""
-    if not value.startswith(_SCHEMES):
-        return value
-    scheme, slashes, rest = value.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"

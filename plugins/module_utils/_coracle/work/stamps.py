@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +22,8 @@ from ..base.errors import LauncherError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..formats.entries import Limits
 
 PREFIX = "sha256:"
@@ -27,10 +31,14 @@ _HEX = frozenset("0123456789abcdef")
 _LIMIT = 65536
 _SETTLED = 100_000_000  # ns: a file changed shorter ago may change again without another time (a kernel tick is up to 10 ms)
 _PIECE = 1 << 20
-SCRATCH = ".scratch"  # a name that it has for a moment, where it must have one
+SCRATCH = ".scratch-"  # how a name begins that it has for a moment, where it must have one
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)  # of a file system or a kernel without O_TMPFILE: open(2)
 _INDEX = "index.json"  # of an OCI layout: what else is in there has its digest in here, directly or not
+_DIRECTORY = ".stamps"
 _GIVE = "Give an initrd, a tar archive or an OCI layout"
 _KINDS = {stat.S_IFIFO: "a fifo", stat.S_IFCHR: "a character device", stat.S_IFBLK: "a block device", stat.S_IFSOCK: "a socket"}
+
+_read: dict[str, dict] = {}  # path -> stamp of what this process has read there; nothing else is ever remembered
 
 
 class Archive:
@@ -96,17 +104,21 @@ def _unreadable(path: str, option: str, error: OSError) -> LauncherError:
 def open_scratch(directories: tuple[str, ...]) -> int | None:
     """Open an empty file without a name, 0600, in the first of these directories that can have one; None when none can."""
     for directory in directories:
-        with contextlib.suppress(OSError):
+        try:
             return os.open(directory, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(OSError):  # a file system without O_TMPFILE
-            path = f"{directory}/{SCRATCH}"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with contextlib.suppress(FileNotFoundError):  # somebody else was here just now
-                os.unlink(path)
-            return fd
+        except OSError as error:
+            if error.errno not in _NO_TMPFILE:
+                continue
+        with contextlib.suppress(OSError):
+            return _open_unlinked(f"{directory}/{SCRATCH}{os.urandom(8).hex()}")
     return None
+
+
+def _open_unlinked(path: str) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    return fd
 
 
 def hash_file(fd: int, path: str, option: str) -> str:
@@ -150,25 +162,51 @@ def _name(path: str) -> str:
 def known(path: str) -> str | None:
     """Return the digest of an archive that was read before and has not changed since, without reading it; else None."""
     try:
-        stamp = json.loads(files.read_limited(f"{places.IMAGES}/.stamps/{_name(path)}", _LIMIT))
+        stamp = json.loads(files.read_limited(f"{places.IMAGES}/{_DIRECTORY}/{_name(path)}", _LIMIT))
         now = dict(identity(_look(path)), path=path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, LauncherError):
         return None
     digest = stamp.get("digest") if isinstance(stamp, dict) else None
     return digest if isinstance(digest, str) and is_digest(digest) and stamp == dict(now, digest=digest) else None
 
 
+@contextlib.contextmanager
+def reading(path: str, fd: int) -> Iterator[list[str]]:
+    """Whoever reads the archive `path`, open as `fd`, to find its digest does it in here, and appends the digest to the list.
+
+    remember() may write it down when the archive was not touched just before, nor meanwhile.
+    """
+    digests: list[str] = []
+    before, now = _look(_open_path(fd)), time.time_ns()
+    yield digests
+    settled = now - max(before.st_mtime_ns, before.st_ctime_ns) >= _SETTLED
+    if settled and identity(_look(_open_path(fd))) == identity(before):
+        _read[path] = dict(identity(before), path=path, digest=digests[0])
+
+
+def _open_path(fd: int) -> str:
+    return f"/proc/self/fd/{fd}"  # that very file, whatever has its name now
+
+
 def remember(path: str, digest: str) -> None:
-    """Let known() answer for this archive from now on, if it has not just been written. Writes nothing when it does already."""
-    info = _look(path)
-    if known(path) == digest or time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) < _SETTLED:
+    """Let known() answer for this archive from now on, if this process has read it and found that digest. OSError as the file system."""
+    stamp = _read.get(path)
+    if stamp is None or stamp["digest"] != digest:
         return
-    files.make_directories(f"{places.IMAGES}/.stamps")
-    directory = files.open_directory(f"{places.IMAGES}/.stamps")
-    try:
-        stamp = dict(identity(info), path=path, digest=digest)
+    with locked(_DIRECTORY) as directory:
         files.write_whole(directory, _name(path), json.dumps(stamp).encode(), durable=False)
         _forget_gone(directory)
+    del _read[path]
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[int]:
+    """Make a directory of small files in the store, and hold its lock (flock): what is written in there has one temporary name."""
+    files.make_directories(f"{places.IMAGES}/{name}")
+    directory = files.open_directory(f"{places.IMAGES}/{name}")
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
     finally:
         os.close(directory)
 
@@ -176,9 +214,11 @@ def remember(path: str, digest: str) -> None:
 def _forget_gone(directory: int) -> None:
     """Remove the stamps of archives that are there no more."""
     for name in os.listdir(directory):
+        if name.startswith("."):  # a temporary one
+            continue
         try:
             stamp = json.loads(files.read_limited(name, _LIMIT, directory))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, LauncherError):
             continue
         if isinstance(stamp, dict) and isinstance(stamp.get("path"), str) and not os.path.exists(stamp["path"]):
             with contextlib.suppress(FileNotFoundError):

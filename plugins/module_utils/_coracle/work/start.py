@@ -21,7 +21,7 @@ from ..model import settings
 from ..model.state import EXITED, State
 from . import inside, records
 from .limits import Cgroup
-from .rootfs import stamp
+from .rootfs import above, stamp
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIMITS = ("memory", "cpu_shares", "cpu_percent", "cpus", "pids_limit")
@@ -114,9 +114,14 @@ def _adopt(entry: inside.Entry) -> None:
     if made is None:
         return
     entry.rootfs = stamp.real(entry.rootfs)
-    entry.lower, entry.place = image_tree(made.digest), (*os.path.split(entry.rootfs), made.inode)
+    parent, name = os.path.split(entry.rootfs)
+    why = above.unsafe(f"{parent}/{stamp.layers_of(name)}" if made.kind == stamp.OVERLAY else parent)
+    if why:
+        raise LauncherError(f"cannot be mounted again: {why}", option="rootfs", value=entry.rootfs,
+                            remedy="Make a copy of it with container_rootfs, or move it below directories of root's alone")
+    entry.lower, entry.place = image_tree(made.digest), (parent, name, made.inode, made.generation)
     if made.kind == stamp.OVERLAY:
-        entry.upper, entry.work = stamp.upper_and_work(*os.path.split(entry.rootfs), made.layer)
+        entry.upper, entry.work = stamp.upper_and_work(parent, name, made.layer)
 
 
 def confine(entry: inside.Entry, spec: dict) -> None:

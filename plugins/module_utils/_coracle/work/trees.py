@@ -32,6 +32,8 @@ _DEVICES = (BLOCK, CHARACTER)
 _FILES = (FILE, LINK)
 _TYPES = {stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK, stat.S_IFIFO: FIFO,
           stat.S_IFCHR: CHARACTER, stat.S_IFBLK: BLOCK, stat.S_IFSOCK: SOCKET}
+_CHANGES = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ESTALE)  # EINVAL: readlink(2) of no link any more
+_CHANGED = "changed while it was compared"
 _PIECE = 1 << 20
 _FICLONE = 0x40049409  # <linux/fs.h>: _IOW(0x94, 9, int)
 _CANNOT_SHARE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EBADF, errno.EPERM)
@@ -186,7 +188,8 @@ def differences(target: int, records: Iterable[Record], policy: Policy) -> list[
 
     Sorted as the manifest is. Names, types, modes, owners, link targets, device numbers, capabilities, sizes and content (sha256),
     and which names are one file. Times are not compared. `target` may be hostile: nothing is followed, no fifo or device is opened,
-    and what the image does not have is not entered, as it may be deeper than we have descriptors.
+    and what the image does not have is not entered, as it may be deeper than we have descriptors. It may be in use: what goes or becomes
+    something else just then is a difference.
     """
     comparison = _Comparison(records, policy)
     comparison.compare(target)
@@ -211,29 +214,51 @@ class _Comparison:
     def _directory(self, directory: int, prefix: str) -> None:
         for _key, name in sorted([(order(name), name) for name in os.listdir(directory)]):
             if self._one(prefix + name, directory, name):
-                fd = files.open_directory(name, directory)
+                fd = self._open(prefix + name, directory, name)
+                if fd is None:
+                    continue
                 try:
                     self._directory(fd, f"{prefix}{name}/")
                 finally:
                     os.close(fd)
 
+    def _open(self, path: str, parent: int, name: str) -> int | None:
+        try:
+            return files.open_directory(name, parent)
+        except OSError as error:
+            self._note_change(error, path, DIRECTORY)
+            return None
+
     def _one(self, path: str, parent: int, name: str) -> bool:
         """Compare what is at `path`. True when it is a directory to enter."""
         self._missing(order(path))
-        info = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        record, have = self._next, _describe_found(info, parent, name)
+        record = self._next
         if record is None or record.path != path:
-            self.found.append((path, have, None))
+            record = None
+        else:
+            self._next = next(self._records, None)
+        want = None if record is None else _describe_wanted(record, self._policy)
+        try:
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            self._compare(path, record, want, info, (parent, name))
+        except OSError as error:
+            self._note_change(error, path, want)
             return False
-        self._next = next(self._records, None)
-        want = _describe_wanted(record, self._policy)
-        if have == want and record.kind in _FILES and not self._has_content(record, info, parent, name):
+        return record is not None and stat.S_ISDIR(info.st_mode)
+
+    def _note_change(self, error: OSError, path: str, want: str | None) -> None:
+        if error.errno not in _CHANGES:
+            raise error
+        self.found.append((path, _CHANGED, want))
+
+    def _compare(self, path: str, record: Record | None, want: str | None, info: os.stat_result, place: tuple[int, str]) -> None:
+        have = _describe_found(info, *place)
+        if record is not None and have == want and record.kind in _FILES and not self._has_content(record, info, *place):
             have, want = f"{have}, other content", f"{want}, the image's content"
         if have != want:
             self.found.append((path, have, want))
-        elif record.kind == LINK and record.extra in self._several and self._several[record.extra][0] != info.st_ino:
+        elif record is not None and record.kind == LINK and record.extra in self._several and self._several[record.extra][0] != info.st_ino:
             self.found.append((path, "a file of its own", f"a name of {record.extra}"))
-        return stat.S_ISDIR(info.st_mode)
 
     def _missing(self, before: bytes | None) -> None:
         """Note what has records before the place in the manifest, and was not met. None: before its end."""

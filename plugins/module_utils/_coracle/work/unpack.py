@@ -16,11 +16,12 @@ import stat
 
 from ..base import files
 from ..base.errors import ArchiveError, LauncherError
+from ..base.text import visible
 from ..formats import archive, oci
 from ..formats.compression.codecs import PLAIN
 from ..formats.compression.source import Source
 from ..formats.compression.stream import Stream
-from ..formats.entries import PIECE, Summary
+from ..formats.entries import OPAQUE, PIECE, SYMLINK, WHITEOUT, Entry, Summary
 from . import confine, stamps
 from . import extract as extracting
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_SEGMENTS = 10_000  # all of them are named in the answer, and in the store
+_MOST_PATHS = 1 << 20  # that look() remembers, 100 bytes for each
 _HEAD = 64 << 10  # bytes in which the first member's name is
 
 
@@ -60,15 +62,60 @@ def extract(source: stamps.Archive, digest: str, directory: int, tree: str, mani
 
 
 def look(source: stamps.Archive) -> dict:
-    """Read an archive to its end and return its figures, and its `digest`."""
+    """Read an archive to its end and return its figures, and its `digest`. ArchiveError for most of what extract() refuses."""
     summary = Summary()
+    paths = _Paths()
     skipped = {"devices": 0, "sockets": 0}
     with _reading(source, summary, None) as (entries, digests):
         for entry in entries:
+            paths.check(entry)
             for kind in skipped:
                 skipped[kind] += entry.kind.endswith(kind[:-1])
         found = digests()
     return dict(_figures(summary, skipped), digest=found[0])
+
+
+class _Paths:
+    """What cannot be extracted and shows in the paths of the lowest layer. It keeps their hashes, which of bytes have 64 bits and a
+    random key; of more than _MOST_PATHS it says nothing. Whatever extract() takes is right here, too."""
+
+    def __init__(self):
+        self._names: set[int] = set()
+        self._symlinks: set[int] = set()
+        self._passed: bytes | None = None  # a directory whose path is known to go through no link
+
+    def check(self, entry: Entry) -> None:
+        """ArchiveError for an entry below a symbolic link, and for a hard link to nothing."""
+        if entry.layer or not entry.path or entry.kind in (WHITEOUT, OPAQUE):
+            return
+        self._pass(entry, entry.path)
+        is_symlink = entry.kind == SYMLINK
+        if entry.link_path is not None:
+            self._pass(entry, entry.link_path)
+            if hash(entry.link_path) not in self._names and len(self._names) < _MOST_PATHS:
+                raise entry.member.error(f"a hard link to '{visible(entry.link_path)}', which the archive does not have before it")
+            is_symlink = hash(entry.link_path) in self._symlinks
+        self._add(entry.path, is_symlink)
+
+    def _pass(self, entry: Entry, path: bytes) -> None:
+        parent = path.rpartition(b"/")[0]
+        if parent == self._passed:
+            return
+        above = parent
+        while above:
+            if hash(above) in self._symlinks:
+                raise entry.member.error("its path goes through a symbolic link or something else that is no directory")
+            above = above.rpartition(b"/")[0]
+        self._passed = parent
+
+    def _add(self, path: bytes, is_symlink: bool) -> None:
+        if len(self._names) < _MOST_PATHS:
+            self._names.add(hash(path))
+        if not is_symlink:
+            self._symlinks.discard(hash(path))  # the later entry wins
+        elif len(self._symlinks) < _MOST_PATHS:
+            self._symlinks.add(hash(path))
+            self._passed = None
 
 
 def manifest_digest(source: stamps.Archive) -> str | None:

@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who uses an image of the store. Containers say so in their settings, mounts in the kernel's table, and trees elsewhere by a record.
 
-    IMAGES/.uses/HASH   {"path": tree or container's directory, "digests": [...]}, HASH being that of the path
+    IMAGES/.uses/HASH   {"path": tree or container's directory, "digests": [...], "above": [[device, inode] from / to its parent]}
+                        HASH being that of the path
 
 A record is a hint where to look. It holds as long as a file there, which goes with the tree or the container, names the image:
-`.NAME.coracle` beside a tree (work/rootfs/stamp.py), or the settings of a container that is not in places.CONTAINERS.
+`.NAME.coracle` beside a tree (work/rootfs/stamp.py), or the settings of a container that is not in places.CONTAINERS. It holds as well
+while that place cannot be seen, as the disk is not mounted: directories above it are missing or others than they were.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import os
 from ..base import files, places
 from ..base.errors import LauncherError
 from ..kernel import mountinfo
-from .stamps import PREFIX, is_digest
+from .stamps import PREFIX, is_digest, locked
 
+_DIRECTORY = ".uses"
 MOUNT = "a mount"  # of nobody whose name is known
 _LIMIT = 65536
 _HEX = 64
@@ -27,23 +30,18 @@ _HEX = 64
 
 def add(path: str, digests: list[str]) -> None:
     """Record that the tree or the container at `path` uses these images. Writes nothing when that is recorded."""
-    content = json.dumps({"path": path, "digests": sorted(digests)}).encode()
-    directory = f"{places.IMAGES}/.uses"
+    content = json.dumps({"path": path, "digests": sorted(digests), "above": _above(path)}).encode()
     with contextlib.suppress(FileNotFoundError):
-        if files.read_limited(f"{directory}/{_name(path)}", _LIMIT) == content:
+        if files.read_limited(f"{places.IMAGES}/{_DIRECTORY}/{_name(path)}", _LIMIT) == content:
             return
-    files.make_directories(directory)
-    fd = files.open_directory(directory)
-    try:
-        files.write_whole(fd, _name(path), content)
-    finally:
-        os.close(fd)
+    with locked(_DIRECTORY) as directory:
+        files.write_whole(directory, _name(path), content)
 
 
 def remove(path: str) -> None:
     """Forget what the tree or the container at `path` uses. No record is fine."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(f"{places.IMAGES}/.uses/{_name(path)}")
+        os.unlink(f"{places.IMAGES}/{_DIRECTORY}/{_name(path)}")
 
 
 def _name(path: str) -> str:
@@ -53,7 +51,10 @@ def _name(path: str) -> str:
 
 
 def by_image() -> dict[str, list[str]]:
-    """Return {digest: who uses it}, as 'container web1', 'tree /srv/web' or 'a mount', each sorted. Writes nothing."""
+    """Return {digest: who uses it}, as 'container web1', 'tree /srv/web' or 'a mount', each sorted. Writes nothing.
+
+    'something at /mnt/disk/web' is a tree or a container whose place cannot be seen now.
+    """
     users: dict[str, set[str]] = {}
     for who, digests in (*_containers(), *_recorded(), (MOUNT, _mounted())):
         for digest in digests:
@@ -77,43 +78,78 @@ def _containers() -> list[tuple[str, set[str]]]:
 
 def tidy() -> None:
     """Remove the records that hold no more."""
-    directory = f"{places.IMAGES}/.uses"
-    for name in _records():
-        if _holding(f"{directory}/{name}") is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{directory}/{name}")
+    if not _records():
+        return
+    with locked(_DIRECTORY) as directory:  # nobody adds one while it is looked at
+        for name in _records():
+            if _holding(name) is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
 
 
 def _recorded() -> list[tuple[str, set[str]]]:
-    held = [_holding(f"{places.IMAGES}/.uses/{name}") for name in _records()]
+    held = [_holding(name) for name in _records()]
     return [user for user in held if user is not None]
 
 
 def _records() -> list[str]:
     try:
-        return os.listdir(f"{places.IMAGES}/.uses")
+        return [name for name in os.listdir(f"{places.IMAGES}/{_DIRECTORY}") if not name.startswith(".")]  # which is a temporary one
     except FileNotFoundError:
         return []
 
 
-def _holding(record: str) -> tuple[str, set[str]] | None:
+def _holding(name: str) -> tuple[str, set[str]] | None:
     """(who, digests) of a record that still holds; None otherwise."""
-    path, digests = _read_record(record)
+    path, digests, above = _read_record(name)
+    if not digests:
+        return None
     parent, _slash, base = path.rpartition("/")
     for who, file in (("tree", f"{parent}/.{base}.coracle"), ("container", f"{path}/settings")):
-        named = _named_in(file) & digests
+        try:
+            named = _named_in(file) & digests
+        except OSError:  # a server that does not answer, a disk that fails
+            break
         if named:
             return f"{who} {path}", named
-    return None
+    return (f"something at {path}", digests) if _is_out_of_sight(path, above) else None
 
 
-def _read_record(path: str) -> tuple[str, set[str]]:
+def _is_out_of_sight(path: str, above: list) -> bool:
+    """True unless the directories above `path` are those that were there when it was recorded.
+
+    Some may have been removed since, but not one that another file system was mounted on, or that lay within such a one.
+    """
+    now = _above(path)
+    return now != above[:len(now)] or now[-1][0] != above[-1][0]
+
+
+def _above(path: str) -> list[list[int]]:
+    """[device, inode] of each directory from / to the parent of `path`, as far as they are there."""
+    found = []
+    parts = path.split("/")
+    for depth in range(1, len(parts)):
+        try:
+            info = os.stat("/".join(parts[:depth]) or "/")
+        except (FileNotFoundError, NotADirectoryError):
+            break
+        except OSError:
+            return [[0, 0]]  # like no other
+        found.append([info.st_dev, info.st_ino])
+    return found
+
+
+def _read_record(name: str) -> tuple[str, set[str], list]:
+    """(path, digests, above) of a record; no digests when it is none."""
     try:
-        record = json.loads(files.read_limited(path, _LIMIT))
+        record = json.loads(files.read_limited(f"{places.IMAGES}/{_DIRECTORY}/{name}", _LIMIT))
     except (FileNotFoundError, ValueError, LauncherError):
-        return "", set()
-    good = isinstance(record, dict) and isinstance(record.get("path"), str) and isinstance(record.get("digests"), list)
-    return (record["path"], {digest for digest in record["digests"] if isinstance(digest, str)}) if good else ("", set())
+        return "", set(), []
+    kinds = {"path": str, "digests": list, "above": list}
+    record = {"above": [], **record} if isinstance(record, dict) else {}  # earlier ones did not say: then the place is out of sight
+    if not all(isinstance(record.get(key), kind) for key, kind in kinds.items()) or not record["path"].startswith("/"):
+        return "", set(), []
+    return record["path"], {digest for digest in record["digests"] if isinstance(digest, str)}, record["above"]
 
 
 def _named_in(path: str) -> set[str]:

@@ -26,7 +26,7 @@ class Action:
     """Stands for an action plugin: answers of the module in order, and what was asked of it."""
 
     def __init__(self, answers, check_mode=False):
-        self._task = types.SimpleNamespace(check_mode=check_mode)
+        self._task = types.SimpleNamespace(check_mode=check_mode, delegate_to=None)
         self.answers = answers
         self.calls = []
         self.sent = []
@@ -93,6 +93,31 @@ def test_a_digest_that_nobody_has_is_the_modules_failure():
 def test_messages_name_the_archive_as_the_task_does():
     action = Action([{"failed": True, "needs_image": [DIGEST]}, {"failed": True, "msg": f"src=/remote/{DIGEST[7:]}: is broken"}])
     assert run(action, {"src": "x.img"}, {"x.img": DIGEST})["msg"] == "src=x.img: is broken"
+
+
+def test_messages_of_containers_do_so_too():
+    found = [{"name": "a", "msg": f"image=/remote/{DIGEST[7:]}: is broken"}, {"name": "b", "msg": None}]
+    action = Action([{"failed": True, "needs_image": [DIGEST]}, {"failed": True, "msg": "1 failed", "containers": found}])
+    result = run(action, {"containers": [{"name": "a", "image": "x.img"}]}, {"x.img": DIGEST})
+    assert [container["msg"] for container in result["containers"]] == ["image=x.img: is broken", None]
+
+
+def test_labels_and_environment_are_left_alone():
+    words = {"image": "x.img", "src": "x.img"}
+    container = {"name": "a", "image": "x.img", "labels": words, "env": words}
+    for args in (container, {"containers": [container]}):
+        action = Action([{"changed": False}])
+        run(action, args, {"x.img": DIGEST})
+        (got,) = action.calls[0][1].get("containers", [action.calls[0][1]])
+        assert (got["image"], got["checksum"], got["labels"], got["env"]) == (DIGEST, DIGEST, words, words)
+
+
+@pytest.mark.parametrize("delegate_to, machine", [(None, "riscv64"), ("other", "aarch64")])
+def test_the_machine_is_that_of_the_host_that_is_asked(delegate_to, machine):
+    action = Action([])
+    action._task.delegate_to = delegate_to
+    action._low_level_execute_command = lambda command, sudoable: {"rc": 0, "stdout": "aarch64\n"}
+    assert images._machine(action, {"ansible_facts": {"architecture": "riscv64"}}) == machine
 
 
 def test_in_check_mode_an_empty_file_stands_for_a_good_archive(monkeypatch):

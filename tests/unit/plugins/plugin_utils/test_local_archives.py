@@ -48,6 +48,14 @@ def layout(directory, platforms=(layouts.AMD64,)):
     return str(directory)
 
 
+def test_a_layout_needs_linux_here(tmp_path, monkeypatch):
+    path = layout(tmp_path / "layout")
+    assert digest_of(path)
+    monkeypatch.setattr(local_archives.sys, "platform", "darwin")
+    with pytest.raises(local_archives.ImageError, match="needs a Linux controller"):
+        digest_of(path)
+
+
 def test_a_layout_is_named_by_its_manifest_and_sent_as_a_tar_of_that_digest(tmp_path):
     from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import entries, oci
 

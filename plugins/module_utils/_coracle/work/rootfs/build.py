@@ -20,7 +20,7 @@ from ...base import files, libc
 from ...base.errors import LauncherError
 from ...kernel import mounts
 from .. import images
-from . import stamp
+from . import kinds, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM)  #
 
 
 def make(dest: Dest, wanted: Made, directory: int, name: str) -> None:
-    """Make the tree as `name` in the open parent `directory`, and set `inode` and `layer` of `wanted`.
+    """Make the tree as `name` in the open parent `directory`, and set `inode`, `generation` and `layer` of `wanted`.
 
     When this fails, what it made is a leftover like that of a run that was killed (place.py).
     """
     os.mkdir(name, 0o700, dir_fd=directory)
-    wanted.inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
+    point = files.open_directory(name, directory)
+    try:
+        wanted.inode, wanted.generation = stamp.identity(point)
+    finally:
+        os.close(point)
     if wanted.kind == stamp.OVERLAY:
         wanted.layer = dest.random_of(name)
         make_layer(dest, wanted, directory)
@@ -108,11 +112,12 @@ def _make_directory(directory: int, name: str, mode: int) -> bool:
 
 
 def mount(dest: Dest, made: Made, directory: int, name: str) -> None:
-    """Mount an overlay, or the image itself, on `name` in the open parent `directory`."""
+    """Mount an overlay, or the image itself, on `name` in the open parent `directory`. LauncherError when others could replace that."""
+    kinds.check_above(dest)
     if made.kind == stamp.READ_ONLY:
-        os.close(mounts.image_root(f"{dest.parent}/{name}", made.tree))
+        os.close(mounts.image_root(directory, name, made.tree))
         return
-    flags = (0 if made.preserve_setuid else libc.MS_NOSUID) | (0 if made.devices else libc.MS_NODEV)
+    flags = (0 if made.preserve_setuid else libc.MS_NOSUID) | (0 if made.devices else libc.MS_NODEV) | mounts.noexec_of(directory)
     point = files.open_directory(name, directory)
     try:
         data = mounts.overlay_options(made.tree, *stamp.upper_and_work(dest.parent, dest.name, made.layer))

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 
 from ...base import files
 from ...base.errors import LauncherError
 from .. import images, sources
-from . import build, place, stamp, switch, usage
+from . import build, locks, place, stamp, switch, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..images import Image
     from .module import Have
     from .stamp import Made
@@ -27,14 +30,12 @@ def apply(want: dict, have: Have) -> None:
         have.image = _bring(want, have)
         files.make_directories(dest.parent, 0o755)
     try:
-        directory = _lock(dest)
+        directory = files.open_directory(dest.parent)
     except FileNotFoundError:
         pass  # somebody else removed it all meanwhile
     else:
-        try:
+        with _locked(dest, directory):
             _change(want, have, directory)
-        finally:
-            os.close(directory)
     if have.verdict is not None and have.verdict.is_damaged:
         from . import verify
 
@@ -49,25 +50,25 @@ def remove(root: str) -> None:
     LauncherError when it is in use.
     """
     dest = place.Dest(root)
-    directory = _lock(dest)
-    try:
+    directory = files.open_directory(dest.parent)
+    with _locked(dest, directory):
         found = place.Found(dest)
         if found.made is not None:
-            _check_unused(found)
+            usage.check_unused(found)
             switch.remove(found, directory)
+
+
+@contextlib.contextmanager
+def _locked(dest: place.Dest, directory: int) -> Iterator[None]:
+    """Hold the lock of the open parent, and close that."""
+    try:
+        lock = locks.take(directory, dest.path)
+        try:
+            yield
+        finally:
+            locks.release(lock)
     finally:
         os.close(directory)
-
-
-def _lock(dest: place.Dest) -> int:
-    """Open and lock the parent: the directory itself, so that no file of a lock is left over."""
-    directory = files.open_directory(dest.parent)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-    except BaseException:
-        os.close(directory)
-        raise
-    return directory
 
 
 def _change(want: dict, have: Have, directory: int) -> None:
@@ -75,7 +76,8 @@ def _change(want: dict, have: Have, directory: int) -> None:
     now.check()
     switch.remove_leftovers(now, directory)
     if have.wanted is None:
-        _check_unused(now)
+        if now.made is not None:
+            usage.check_unused(now)
         switch.remove(now, directory)
     else:
         _converge(want, have, now, directory)
@@ -103,18 +105,30 @@ def _converge(want: dict, have: Have, now: place.Found, directory: int) -> None:
     if now.made is None or not now.made.is_like(wanted) or (have.verdict is not None and have.verdict.differing):
         if have.image is None:  # somebody else has removed the tree meanwhile
             have.image = _bring(want, have)
-        _check_unused(now)
-        _replace(want, now, wanted, directory)
+        if now.made is not None:  # again, as a container may have been started since the changes were planned
+            usage.check_unused(now, have.verdict.first() if have.verdict is not None else "")
+        with _kept(wanted.digest):
+            _replace(want, now, wanted, directory)
     elif now.is_bare and not usage.mounted_elsewhere(now.dest, now.made):
         _mount_again(want, have, now, directory)
     elif len(now.stamped) > 1:  # killed just after the trees changed places
         switch.write_stamp(now.dest, directory, [now.made])
 
 
-def _check_unused(now: place.Found) -> None:
-    """Again, as a container may have been started since the changes were planned."""
-    if now.made is not None:
-        usage.check_unused(now)
+@contextlib.contextmanager
+def _kept(digest: str) -> Iterator[None]:
+    """Hold a shared lock of the image's home: a prune that another task does leaves it. MissingImages when it went just before."""
+    try:
+        home = files.open_directory(os.path.dirname(images.manifest_path(digest)))
+    except FileNotFoundError:
+        raise images.MissingImages([digest]) from None
+    try:
+        fcntl.flock(home, fcntl.LOCK_SH)
+        if images.find(digest) is None:
+            raise images.MissingImages([digest])
+        yield
+    finally:
+        os.close(home)
 
 
 def _replace(want: dict, now: place.Found, wanted: Made, directory: int) -> None:
@@ -131,9 +145,10 @@ def _replace(want: dict, now: place.Found, wanted: Made, directory: int) -> None
 def _mount_again(want: dict, have: Have, now: place.Found, directory: int) -> None:
     if images.find(now.made.digest) is None:
         have.image = _bring(want, have)
-    if now.made.kind == stamp.READ_ONLY:
-        switch.replace(now, have.wanted, directory)  # its mount takes two calls, and is never seen between them
-    else:
-        build.make_layer(now.dest, now.made, directory)
-        build.mount(now.dest, now.made, directory, now.dest.name)
-        switch.write_stamp(now.dest, directory, [now.made])
+    with _kept(now.made.digest):
+        if now.made.kind == stamp.READ_ONLY:
+            switch.replace(now, have.wanted, directory)  # where its mount takes two calls, it is never seen between them
+        else:
+            build.make_layer(now.dest, now.made, directory)
+            build.mount(now.dest, now.made, directory, now.dest.name)
+            switch.write_stamp(now.dest, directory, [now.made])

@@ -9,7 +9,7 @@ import os
 
 from ...base import files, libc
 from ...base.errors import LauncherError
-from . import stamp
+from . import above, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def choose(want: dict, dest: Dest, tree: str) -> str:
     store = want["backing_store"]
     if want["read_only"]:
         _check_read_only(want)
+        check_above(dest)
         return stamp.READ_ONLY
     if store == "copy":
         return stamp.COPY
@@ -56,6 +57,14 @@ def _check_read_only(want: dict) -> None:
                             value=want["backing_store"], remedy="Leave one of them away")
 
 
+def check_above(dest: Dest) -> None:
+    """LauncherError when nothing can be mounted at `dest` that stays where it is."""
+    why = above.unsafe(dest.parent)
+    if why:
+        raise LauncherError(f"can have neither an overlay nor the image itself: {why}", option="dest", value=dest.path,
+                            remedy="Give a dest below directories of root's alone, or use backing_store copy")
+
+
 def obstacle(dest: Dest, tree: str) -> str:
     """Return why there can be no overlay at `dest`, '' when nothing is known that speaks against it."""
     from ...kernel import mounts
@@ -70,7 +79,7 @@ def obstacle(dest: Dest, tree: str) -> str:
     magic = _filesystem(dest.parent)
     if magic not in _UPPER:
         return f"the file system at {dest.parent} (type 0x{magic:x}) is none that can hold what is written to an overlay"
-    return ""
+    return above.unsafe(dest.parent)
 
 
 def kernel_has_overlay() -> bool:

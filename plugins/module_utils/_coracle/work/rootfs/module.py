@@ -73,6 +73,7 @@ def read(want: dict) -> Have:
         if want["verify"] and found.made is not None and found.made.is_like(have.wanted):
             from . import verify
 
+            found.check_foreign()  # which hides what there is to compare
             have.verdict = verify.verify(found)
     if want["prune"]:
         from . import pruning
@@ -113,6 +114,8 @@ def _previous(found: place.Found) -> str:
 
 def _wanted(want: dict, found: place.Found, digest: str) -> Made:
     made = found.made
+    if want["state"] == "previous":
+        return Made(made.kind, digest, devices=made.devices, preserve_setuid=made.preserve_setuid, previous=made.previous, newest=made.newest)
     wanted = Made("", digest, devices=want["devices"], preserve_setuid=want["preserve_setuid"], previous=None, newest=digest)
     if want["backing_store"] == "auto" and not want["read_only"] and made is not None and made.kind != stamp.READ_ONLY:
         wanted.kind = made.kind  # whatever could be had today
@@ -122,7 +125,7 @@ def _wanted(want: dict, found: place.Found, digest: str) -> Made:
         wanted.kind = kinds.choose(want, found.dest, wanted.tree)
     if made is not None:
         wanted.previous, wanted.newest = made.previous, made.newest
-        if digest != made.digest and want["state"] == "present" and digest != made.newest:
+        if digest not in (made.digest, made.newest):
             wanted.previous, wanted.newest = made.digest, digest
     return wanted
 
@@ -137,7 +140,9 @@ def plan(want: dict, have: Have) -> list[Change]:
     elif changes and found.made is not None:
         from . import usage
 
-        usage.check_unused(found)
+        usage.check_unused(found, have.verdict.first() if have.verdict is not None else "")
+    if have.wanted is not None and changes:
+        _check_tree(have)
     for name in (*found.leftovers, *(f"{stamp.layers_of(found.dest.name)}/{layer}" for layer in found.layers)):
         changes.append(Change("dest", name, None, REMOVE, "left over by a run that was killed"))
     if have.pruned:
@@ -145,6 +150,17 @@ def plan(want: dict, have: Have) -> list[Change]:
 
         changes += pruning.changes(have.pruned)
     return changes
+
+
+def _check_tree(have: Have) -> None:
+    """LauncherError for what a new tree, or a new mount, meets before anything is done: where it lies, and an image that is there already."""
+    if have.wanted.kind != stamp.COPY:
+        from . import kinds
+
+        kinds.check_above(have.found.dest)
+    image = images.find(have.wanted.digest) if have.rebuilds else None
+    if image is not None:
+        have.limits.check(image.bytes, image.entries, image.depth)
 
 
 def _removal(have: Have) -> list[Change]:

@@ -58,12 +58,13 @@ class Dest:
 class Found:
     """What is at a place.
 
-    `info`: lstat of it, None for nothing. `made`: the tree of ours that it is, None when it is not ours. `mounts`: on it and below it.
-    `stamped`: all trees that the stamp knows, None without a stamp. `is_bare`: a tree of ours whose mount is gone, as after a reboot.
+    `info`: lstat of it, None for nothing. `made`: the tree of ours that it is, None when it is not ours. `mounts`: on it and below it;
+    `mounted`: on it; `foreign`: those that are not the tree's own. `stamped`: all trees that the stamp knows, None without a stamp.
+    `is_bare`: a tree of ours whose mount is gone, as after a reboot.
     `leftovers`: names beside it that killed runs left; `layers`: those in `.NAME.overlay`, when that is not one of them as a whole.
     """
 
-    __slots__ = ("dest", "info", "made", "mounts", "stamped", "is_bare", "leftovers", "layers")
+    __slots__ = ("dest", "info", "made", "mounts", "mounted", "foreign", "stamped", "is_bare", "leftovers", "layers")
 
     def __init__(self, dest: Dest):
         self.dest = dest
@@ -72,26 +73,33 @@ class Found:
             self.info = os.lstat(dest.real)
         except (FileNotFoundError, NotADirectoryError):
             self.info = None
-        self.mounts = [mount for mount in mountinfo.parse(mountinfo.own(), dest.plain_part())
-                       if mount.point == dest.real or mount.point.startswith(dest.real + "/")]
+        self.mounts = mountinfo.below(dest.real, dest.plain_part())
+        self.mounted = [mount for mount in self.mounts if mount.point == dest.real]
         self.made = self._made() if self.info is not None else None
-        self.is_bare = self.made is not None and self.made.kind != stamp.COPY and not self.mounts
+        self.foreign = self.mounts if self.made is None else [mount for mount in self.mounts if mount.point != dest.real]
+        self.is_bare = self.made is not None and self.made.kind != stamp.COPY and not self.mounted
         self.leftovers = [name for name in _names(dest.parent) if name == f".{stamp.file_of(dest.name)}.new" or dest.is_temporary(name)]
         home = stamp.layers_of(dest.name)
-        self.layers = [name for name in _names(f"{dest.parent}/{home}") if stamp.is_layer(name)]
-        if self.made is not None and self.made.layer:
-            self.layers = [name for name in self.layers if name != self.made.layer]
-        elif os.path.isdir(f"{dest.parent}/{home}") and self.layers == _names(f"{dest.parent}/{home}"):  # with nobody else's files
+        kept = self._kept_layers()
+        self.layers = [name for name in _names(f"{dest.parent}/{home}") if stamp.is_layer(name) and name not in kept]
+        if not kept and os.path.isdir(f"{dest.parent}/{home}") and self.layers == _names(f"{dest.parent}/{home}"):  # with nobody else's files
             self.leftovers, self.layers = [*self.leftovers, home], []
 
     def _made(self):
         for made in self.stamped or []:
-            if self.mounts:
-                if len(self.mounts) == 1 and self.mounts[0].point == self.dest.real and is_mount_of(self.dest, made, self.mounts[0]):
+            if self.mounted:
+                if len(self.mounted) == 1 and is_mount_of(self.dest, made, self.mounted[0]):
                     return made
-            elif stamp.is_bare(self.dest.parent, self.dest.name, made.inode):
+            elif stamp.is_bare(self.dest.parent, self.dest.name, made.inode, made.generation):
                 return made
         return None
+
+    def _kept_layers(self):
+        """Those that belong to a tree. Of two that the stamp has, only the one that is there; but each when it cannot be told."""
+        trees = (self.stamped or []) if self.made is None else [self.made]
+        home = f"{self.dest.parent}/{stamp.layers_of(self.dest.name)}/"
+        mounted = [_upper(mount) for mount in mountinfo.parse(mountinfo.own(), "upperdir=") if not is_temporary_mount(self.dest, mount)]
+        return {made.layer for made in trees if made.layer} | {upper[len(home):].partition("/")[0] for upper in mounted if upper.startswith(home)}
 
     def check(self) -> None:
         """LauncherError for what this module may neither replace nor remove."""
@@ -102,11 +110,16 @@ class Found:
         if not stat.S_ISDIR(self.info.st_mode):
             what = "a symbolic link" if stat.S_ISLNK(self.info.st_mode) else "no directory"
             raise LauncherError(f"is {what}", option="dest", value=path, remedy="Remove it, or give another path")
-        if self.mounts and self.made is None:
-            raise LauncherError(f"has a file system mounted on {text.visible(self.mounts[0].point)}", option="dest", value=path,
-                                remedy="Unmount it, or give a directory inside it")
+        if self.made is None or self.is_bare:
+            self.check_foreign()
         if self.made is None or self.is_bare:
             self._check_empty(path)
+
+    def check_foreign(self) -> None:
+        """LauncherError when others have mounted something on the tree or below it, which it cannot go with."""
+        if self.foreign:
+            raise LauncherError(f"has a file system mounted on {text.visible(self.foreign[0].point)}", option="dest", value=self.dest.path,
+                                remedy="Unmount it, or give another path")
 
     def _check_above(self, path):
         above = self.dest.parent

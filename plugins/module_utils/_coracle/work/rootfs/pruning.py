@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .place import Found
     from .stamp import Made
 
-_MOUNT = "a mount"  # of nobody that work/uses.py knows by name
-
 
 def unused_after(found: Found, after: Made | None) -> list[str]:
     """Return the digests of the store's images that nobody uses once the tree of the place is `after`, or gone."""
@@ -32,7 +30,7 @@ def is_used_by_others(found: Found, digest: str) -> bool:
 
 def _has_others(users: dict[str, list[str]], found: Found, digest: str) -> bool:
     left = [who for who in users.get(digest, []) if who != f"tree {found.dest.real}"]
-    if left == [_MOUNT]:
+    if left == [uses.MOUNT]:
         return any(not _is_ours(found, mount) for mount in mountinfo.parse(mountinfo.own(), digest.partition(":")[2]))
     return bool(left)
 

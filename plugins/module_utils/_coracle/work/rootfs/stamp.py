@@ -6,9 +6,10 @@
 A line for each tree that NAME may be at this moment: two while a new tree takes the old one's place, so that a run that is killed leaves
 no moment in which a tree of ours looks like somebody else's. The words of a line, '-' for none:
 
-    KIND DIGEST INODE LAYER OPTIONS PREVIOUS NEWEST
+    KIND DIGEST INODE GENERATION LAYER OPTIONS PREVIOUS NEWEST
 
 KIND: copy, overlay or read_only (the image's own tree). INODE: of the directory NAME itself, below whatever is mounted on it.
+GENERATION: what tells it from a later directory with the same inode number, where the file system has that.
 LAYER: of an overlay, its directories are `.NAME.overlay/LAYER/{upper,work}`. OPTIONS: devices, preserve_setuid. PREVIOUS, NEWEST: digests
 for `state: previous` (module.py). Supervisors read it too, so nothing but the small part of the standard library is imported here.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ...base import files, places
+from ...base import files, libc, places
 
 COPY = "copy"
 OVERLAY = "overlay"
@@ -29,15 +30,20 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class Made:
-    """A tree as the stamp knows it. `digest`: of its image; `inode`: 0 before it is made; `layer`: '' unless it is an overlay."""
+    """A tree as the stamp knows it.
 
-    __slots__ = ("kind", "digest", "inode", "layer", "devices", "preserve_setuid", "previous", "newest")
+    `digest`: of its image; `inode`, `generation`: of its directory as identity() has them, 0 and '' before it is made; `layer`: '' unless
+    it is an overlay.
+    """
+
+    __slots__ = ("kind", "digest", "inode", "generation", "layer", "devices", "preserve_setuid", "previous", "newest")
 
     def __init__(self, kind: str, digest: str, inode: int = 0, layer: str = "", devices: bool = False, preserve_setuid: bool = False,
-                 previous: str | None = None, newest: str | None = None):
+                 previous: str | None = None, newest: str | None = None, generation: str = ""):
         self.kind = kind
         self.digest = digest
         self.inode = inode
+        self.generation = generation
         self.layer = layer
         self.devices = devices
         self.preserve_setuid = preserve_setuid
@@ -60,7 +66,7 @@ class Made:
     def line(self) -> str:
         """Return its line of the stamp, newline included."""
         options = ",".join(name for name in ("devices", "preserve_setuid") if getattr(self, name))
-        words = (self.kind, self.digest, str(self.inode), self.layer, options, self.previous, self.newest)
+        words = (self.kind, self.digest, str(self.inode), self.generation, self.layer, options, self.previous, self.newest)
         return " ".join(word or "-" for word in words) + "\n"
 
 
@@ -98,15 +104,16 @@ def read(parent: str, name: str) -> list[Made] | None:
 
 
 def _parse(words: list[str]) -> Made | None:
-    if len(words) != 7:
+    if len(words) != 8:
         return None
-    kind, digest, inode, layer, options, previous, newest = (word if word != "-" else "" for word in words)
+    kind, digest, inode, generation, layer, options, previous, newest = (word if word != "-" else "" for word in words)
     names = options.split(",") if options else []
-    good = (kind in _KINDS and is_digest(digest) and inode.isdigit() and (is_layer(layer) if kind == OVERLAY else not layer)
-            and is_digest(newest) and (not previous or is_digest(previous)) and all(name in ("devices", "preserve_setuid") for name in names))
+    good = (kind in _KINDS and is_digest(digest) and inode.isdigit() and (not generation or generation.isdigit())
+            and (is_layer(layer) if kind == OVERLAY else not layer) and is_digest(newest) and (not previous or is_digest(previous))
+            and all(name in ("devices", "preserve_setuid") for name in names))
     if not good:
         return None
-    return Made(kind, digest, int(inode), layer, "devices" in names, "preserve_setuid" in names, previous or None, newest)
+    return Made(kind, digest, int(inode), layer, "devices" in names, "preserve_setuid" in names, previous or None, newest, generation)
 
 
 def is_digest(word: str) -> bool:
@@ -129,18 +136,30 @@ def unmounted(root: str) -> Made | None:
     """Return the tree that belongs on the directory `root` when it is one of ours whose mount is gone, as after a reboot; else None."""
     parent, name = os.path.split(real(root))
     for made in read(parent, name) or []:
-        if made.kind != COPY and is_bare(parent, name, made.inode):
+        if made.kind != COPY and is_bare(parent, name, made.inode, made.generation):
             return made
     return None
 
 
-def is_bare(parent: str, name: str, inode: int) -> bool:
-    """Whether `parent`/`name` is the directory with that inode and nothing is mounted on it.
+def is_bare(parent: str, name: str, inode: int, generation: str) -> bool:
+    """Whether `parent`/`name` is the directory of a tree, and nothing is mounted on it.
 
     An overlay has a device number of its own, and a bind mount of the same file system another inode.
     """
     try:
-        info, above = os.lstat(f"{parent}/{name}"), os.stat(parent)
+        above = os.stat(parent)
+        fd = files.open_directory(f"{parent}/{name}")
     except OSError:
         return False
-    return (info.st_dev, info.st_ino) == (above.st_dev, inode)
+    try:
+        return os.fstat(fd).st_dev == above.st_dev and identity(fd) == (inode, generation)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def identity(fd: int) -> tuple[int, str]:
+    """Return (inode, generation) of an open directory; '' where its file system has no generations. Inode numbers alone are used again."""
+    generation = libc.inode_generation(fd)
+    return os.fstat(fd).st_ino, "" if generation is None else str(generation)

@@ -18,9 +18,10 @@ import errno
 import os
 
 from ...base import files, libc
+from ...base.errors import LauncherError
 from ...kernel import mountinfo
 from .. import uses
-from . import apart, build, place, stamp
+from . import apart, build, place, stamp, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,17 +42,42 @@ def replace(found: Found, wanted: Made, directory: int) -> None:
 
 def _take_place(found: Found, wanted: Made, directory: int, name: str) -> None:
     dest = found.dest
+    _check_again(found)
     old = [found.made] if found.made is not None else []
     try:
         write_stamp(dest, directory, [wanted, *old])
         points = [f"{dest.parent}/{name}"] if wanted.kind != stamp.COPY else []
-        points += [dest.real] if found.mounts else []
+        points += [dest.real] if found.mounted else []
         _rename(directory, name, dest.name, found.info is not None, points)
+        if found.info is not None and found.made is None:
+            _remove_empty(dest, directory, name, points)
     except BaseException:
         write_stamp(dest, directory, old)
         raise
     os.fsync(directory)
     write_stamp(dest, directory, [wanted])
+
+
+def _check_again(found: Found) -> None:
+    """Making a tree can take long: LauncherError when the place is not as it was, or its tree has come into use."""
+    now = place.Found(found.dest)
+    now.check()
+    if (now.info is None, now.is_bare, now.made and now.made.line()) != (found.info is None, found.is_bare, found.made and found.made.line()):
+        raise LauncherError("has been changed by somebody else meanwhile", option="dest", value=found.dest.path, remedy="Run this again")
+    if now.made is not None:
+        usage.check_unused(now)
+
+
+def _remove_empty(dest: Dest, directory: int, name: str, points: list[str]) -> None:
+    """Remove the directory of somebody else's that the tree has replaced; when it is not empty any more, it gets its place back."""
+    try:
+        os.rmdir(name, dir_fd=directory)
+    except OSError as error:
+        _rename(directory, name, dest.name, True, [dest.real] if points else [])
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+            raise
+        raise LauncherError("is a directory that somebody else has filled meanwhile", option="dest", value=dest.path,
+                            remedy="Move it away, or give another dest") from None
 
 
 def write_stamp(dest: Dest, directory: int, trees: list[Made]) -> None:
@@ -71,7 +97,7 @@ def remove(found: Found, directory: int) -> None:
     dest = found.dest
     if found.made is not None:
         name = dest.temporary(os.urandom(place.RANDOM_BYTES).hex())
-        _rename(directory, dest.name, name, False, [dest.real] if found.mounts else [])
+        _rename(directory, dest.name, name, False, [dest.real] if found.mounted else [])
     write_stamp(dest, directory, [])
     remove_leftovers(place.Found(dest), directory)
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .place import Dest, Found
 
 
-def check_unused(found: Found) -> None:
-    """LauncherError when the tree that would have to go is in use."""
+def check_unused(found: Found, differing: str = "") -> None:
+    """LauncherError when the tree that would have to go is in use, or has mounts of others. `differing`: why it would, for the message."""
+    found.check_foreign()
     user = mounted_elsewhere(found.dest, found.made) or _rooted(found)
     if user:
-        raise LauncherError(f"is in use as the root of {user}", option="dest", value=found.dest.path, remedy="Stop the container first")
+        why = f", and differs from its image ({differing})" if differing else ""
+        raise LauncherError(f"is in use as the root of {user}{why}", option="dest", value=found.dest.path, remedy="Stop the container first")
 
 
 def mounted_elsewhere(dest: Dest, made: stamp.Made) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Difference = tuple
 
 _SHOWN = 100  # differences that are listed one by one
+_TOLD = 5  # differences that an error names
 _DIFFERS = "the tree differs from its image"
 
 
@@ -31,6 +32,11 @@ class Verdict:
     def __init__(self, differing: list[Difference] | None = None, is_damaged: bool = False):
         self.differing = differing or []
         self.is_damaged = is_damaged
+
+    def first(self) -> str:
+        """Return the first differences for a message; '' without any."""
+        names = [text.visible(os.fsencode(path)) or "." for path, _before, _after in self.differing]
+        return ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
 
     def changes(self, digest: str) -> list[Change]:
         """Return a change for each of the first differences, one for the rest, and one for the image in the store."""

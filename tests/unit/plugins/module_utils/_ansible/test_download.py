@@ -46,6 +46,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer_moved(self):
         self.answer(302, b"", Location="/good")
 
+    def answer_away(self):
+        self.answer(302, b"", Location="file://deploy:secret@127.0.0.1/x?token=hidden")
+
+    def answer_astray(self):
+        self.answer(302, b"", Location="http://127.0.0.1:secret/x")
+
     def answer_labelled(self):  # as some servers label the file x.gz
         self.answer(Content_Encoding="gzip", Content_Type="application/x-gzip")
 
@@ -137,6 +143,20 @@ def test_a_password_in_a_url_is_in_no_message(server, target):
     assert f"{server}/missing: the server answers 404" in error.problem
 
 
+@pytest.mark.parametrize("url", [
+    "http://deploy:secret/x@127.0.0.1/x", "http://127.0.0.1:secret/x", "http://127.0.0.1/x y?token=secret", "http://[::1/x?secret",
+    "http://u:secret@127.0.0.1/\u00e9", f"http://u:secret@{'x' * 70}.invalid/"])
+def test_what_is_no_url_is_in_no_message(target, url):
+    error = failure(url, target)
+    assert error.problem.endswith("is no valid URL, or leads to one that is none") and "secret" not in str(error)
+
+
+@pytest.mark.parametrize("path, says", [("away", "302"), ("astray", "is no valid URL, or leads to one")])
+def test_where_a_server_sends_us_is_in_no_message(server, target, path, says):
+    error = failure(f"{server}/{path}", target)
+    assert says in str(error) and "secret" not in str(error) and "hidden" not in str(error)
+
+
 def test_an_answer_that_ends_early(server, target):
     error = failure(f"{server}/short", target)
     assert "closed 1043576 bytes before the end" in error.problem
@@ -144,8 +164,11 @@ def test_an_answer_that_ends_early(server, target):
 
 @pytest.mark.parametrize("path", ["good", "endless"])
 def test_no_more_than_asked(server, target, path):
-    error = failure(f"{server}/{path}", target, max_bytes=100_000)
-    assert "is larger than 100000 bytes" in error.problem and "max_bytes" in error.remedy
+    with pytest.raises(LauncherError) as caught:
+        download.Fetcher({"max_bytes": "32K"})(f"{server}/{path}", target.fileno(), 100_000)
+    error = caught.value
+    assert "is larger than 100000 bytes" in error.problem and (error.option, error.value) == ("max_bytes", "32K")
+    assert "container_rootfs" in failure(f"{server}/{path}", target, max_bytes=100_000).remedy
     assert os.fstat(target.fileno()).st_size <= 100_000
 
 

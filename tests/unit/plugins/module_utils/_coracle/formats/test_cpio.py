@@ -303,3 +303,30 @@ def test_content_that_nobody_reads_is_skipped(tmp_path):
     stream.close()
     os.close(fd)
     assert found == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("magic", [NEWC, CRC])
+def test_busybox_puts_the_target_of_linked_symbolic_links_on_the_last_name(parse, magic):
+    made = Archive(magic).symlink(b"a", b"", ino=7, nlink=3).symlink(b"b", b"", ino=7, nlink=3).file(b"f").symlink(b"c", b"target", ino=7, nlink=3)
+    found = parse(made.symlink(b"d", b"other", ino=8, nlink=2).end())
+    assert [(entry.path, entry.target, entry.size, entry.link) for entry, _data in found if entry.kind == "symlink"] == [
+        (b"a", b"target", 6, None), (b"b", b"target", 6, None), (b"c", b"target", 6, None), (b"d", b"other", 5, None)]
+    assert (parse.summary.entries, parse.summary.size) == (5, 4 + 3 * 6 + 5)
+
+
+@pytest.mark.parametrize("magic, fields", [(NEWC, {"nlink": 1}), (ODC, {"nlink": 2}), (NEWC, {"nlink": 2}), (CRC, {"nlink": 2, "ino": 9})])
+def test_a_symbolic_link_that_never_gets_a_target(parse, magic, fields):
+    with pytest.raises(ArchiveError, match="member 'l' at byte 0: a symbolic link to a name of 0 bytes"):
+        parse(Archive(magic).symlink(b"l", b"", **fields).symlink(b"m", b"x", nlink=2).end())
+
+
+def test_symbolic_links_without_a_target_have_limits(parse):
+    made = Archive()
+    for number in range(4097):
+        made.symlink(b"%d" % number, b"", ino=7, nlink=2)
+    with pytest.raises(ArchiveError, match="member '4096' .*4096 symbolic links before it"):
+        parse(made.symlink(b"l", b"x", ino=7, nlink=2).end())
+    few = Archive().symlink(b"a", b"", ino=7, nlink=2).symlink(b"b", b"x" * 60, ino=7, nlink=2).end()
+    assert len(parse(few, Limits(max_bytes=120))) == 2
+    with pytest.raises(ArchiveError, match="member 'a' at byte 0"):
+        parse(few, Limits(max_bytes=119))

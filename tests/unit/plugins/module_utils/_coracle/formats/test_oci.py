@@ -113,7 +113,7 @@ def test_layers_that_can_be_read_in_parts(opened, pack):
 
 @pytest.mark.parametrize("data", [
     layouts.docker_modern([BASE, TOP]), layouts.docker_modern([BASE, TOP], pack=gzip.compress), layouts.docker_old([BASE, TOP]),
-    layouts.docker_crane([BASE, TOP])])
+    layouts.docker_crane([BASE, TOP])], ids=["modern", "modern gzip", "old", "crane"])
 def test_archives_of_docker_save(opened, data):
     layout = opened(data)
     assert layout.format == "docker"

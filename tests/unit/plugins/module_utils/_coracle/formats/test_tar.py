@@ -188,6 +188,9 @@ def test_numbers_of_base_256(what, attribute):
 def test_negative_and_enormous_numbers_are_refused(what):
     offset, width = NUMBERS[what]
     for raw in (b"\xff" * width, b"\xff" * (width - 1) + b"\x85"):
+        if what == "time":  # before 1970
+            assert one(tar_header(b"a", fields={offset: raw}))[0].mtime_ns == 0
+            continue
         with pytest.raises(ArchiveError, match=f"its {what} is negative"):
             one(tar_header(b"a", fields={offset: raw}))
     if width == 12:

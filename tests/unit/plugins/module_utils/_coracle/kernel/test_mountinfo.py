@@ -34,3 +34,9 @@ def test_unescape(field, path):
 def test_ours_and_others():
     assert any(mount.point == "/" for mount in mountinfo.parse(mountinfo.own()))
     assert str(os.getpid()) not in [pid for pid, _text in mountinfo.of_others()]
+
+
+def test_what_is_below_a_path(monkeypatch):
+    monkeypatch.setattr(mountinfo, "own", lambda: TEXT)
+    assert [mount.point for mount in mountinfo.below("/srv/c")] == ["/srv/c"]
+    assert len(mountinfo.below("/srv")) == 3 and mountinfo.below("/sr") == [] and len(mountinfo.below("/srv", "overlay")) == 1

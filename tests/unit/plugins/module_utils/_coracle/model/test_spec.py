@@ -164,3 +164,9 @@ def test_a_new_container_has_its_defaults_written_down():
 
 def test_only_what_needs_a_restart_is_pending():
     assert spec.pending({"user": "1", "memory": 5}, {"user": "2", "memory": 6}) == ["user"]
+
+
+def test_a_url_in_a_message_has_no_password():
+    with pytest.raises(LauncherError, match="image='ftp://example.org/a': is neither") as caught:
+        spec.read_options({"name": "c", "image": "ftp://u:secret@example.org/a?token=hidden", "checksum": DIGEST})
+    assert "secret" not in str(caught.value) and "hidden" not in str(caught.value)

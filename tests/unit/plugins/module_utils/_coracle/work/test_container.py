@@ -14,7 +14,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.spec import Want
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.state import EXITED, State
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, sources
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, sources, stamps
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.inspect import Have, Host
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
@@ -276,6 +276,20 @@ def test_an_image_is_brought_from_a_file_a_layout_and_a_url(store, tmp_path, mon
     content = Archive().file(b"over").file(b"http").file(b"it came").end()
     monkeypatch.setattr(sources, "_fetch", lambda url, fd, max_bytes: os.write(fd, content))
     assert brought("https://images.example.org/root.img", "sha256:" + hashlib.sha256(content).hexdigest()).entries == 3
+
+
+def test_a_wrong_checksum_says_nothing_of_the_archive(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(stamps, "_SETTLED", -1)
+    archive, digest = store
+    assert brought(archive, digest).entries == 1
+    (tmp_path / "other").write_bytes(Archive().file(b"b").end())
+    brought(f"{tmp_path}/other", digest)
+    assert stamps.known(f"{tmp_path}/other") is None and Host().digest_of(f"{tmp_path}/other") != digest
+    host = Host()
+    want = Want("c", f"{places.CONTAINERS}/c", "present", {"command": COMMAND, "image": host.digest_of(f"{tmp_path}/other")})
+    want.archive = f"{tmp_path}/other"
+    container.bring_image(container.Job(want, Have("c", want.path)))
+    assert stamps.known(f"{tmp_path}/other") == want.spec["image"]
 
 
 def test_a_container_elsewhere_holds_its_image_also_when_it_does_not_run(store, directory):

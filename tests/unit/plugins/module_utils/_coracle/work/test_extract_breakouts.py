@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Archives that other projects' tests break out with, by the names there, with openat2 and without.
 
-containerd's (pkg/archive/tar_test.go, TestBreakouts) are those of tests/system/test_archives_breakouts.py, where they go through the
+containerd's (pkg/archive/tar_test.go, TestBreakouts) are those of tests/system/archives/test_archives_breakouts.py, where they go through the
 module and careless programs show that each of them is an attack.
 """
 
@@ -14,8 +14,8 @@ import os
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
+from ansible_collections.coracle.launcher.tests.system.archives.test_archives_breakouts import ALL, EITHER, INSIDE, victim_of, what_is_at
 from ansible_collections.coracle.launcher.tests.system.hostile import write
-from ansible_collections.coracle.launcher.tests.system.test_archives_breakouts import ALL, EITHER, INSIDE, victim_of, what_is_at
 from ansible_collections.coracle.launcher.tests.unit.archives import new
 from ansible_collections.coracle.launcher.tests.unit.extracting import World
 

@@ -38,7 +38,7 @@ def test_names_of_one_file(world):
 
 @pytest.mark.parametrize("target, says", [
     (b"none", "a hard link to 'none', which the archive does not have"), (b"no/ne", "a hard link to 'no/ne'"), (b"later", "a hard link to 'later'"),
-    (b"null", "a hard link to 'null'.* was skipped"), (b"d", "which is a directory"), (b"a/x", "no directory"), (b"l/victim", "symbolic link"),
+    (b"socket", "a hard link to 'socket'.* was skipped"), (b"d", "which is a directory"), (b"a/x", "no directory"), (b"l/victim", "symbolic link"),
     (b"self", "a hard link to 'self'")])
 def test_what_cannot_be_linked_to(world, target, says):
     def archive(target):
@@ -59,6 +59,15 @@ def test_a_link_to_a_fifo_is_another_like_it(world):
     made = check(world.extract(Tar().node(b"f", FIFO, mode=0o620, uid=4).hardlink(b"g", b"f").end()))
     info = os.stat(f"{made.tree}/g")
     assert (stat.S_ISFIFO(info.st_mode), stat.S_IMODE(info.st_mode), info.st_uid) == (True, 0o620, 4)
+
+
+def test_a_link_to_a_device_is_another_that_is_skipped(world):
+    made = check(world.extract(Tar().node(b"null", CHARACTER, mode=0o666, uid=4, rdev=(1, 3)).hardlink(b"d/zero", b"null")
+                               .hardlink(b"null", b"null").end()))
+    assert made.skipped == {"devices": 2, "sockets": 0}
+    assert [(record.path, record.kind, record.mode, record.uid, record.extra) for record in made.records.values() if record.kind == "character device"] == [
+        ("d/zero", "character device", 0o666, 4, [1, 3]), ("null", "character device", 0o666, 4, [1, 3])]
+    assert not os.path.lexists(f"{made.tree}/d/zero")
 
 
 def test_a_link_to_itself_is_nothing_to_do(world):

@@ -274,6 +274,16 @@ def test_where_another_user_cannot_reach_its_files_it_stays_root(inside, monkeyp
     assert fence.run(uids, inside, Limits()) == [[0, 0, 0], capabilities]
 
 
+def test_B24_only_processes_of_a_user_of_its_own_are_counted(inside, monkeypatch):
+    def limits():
+        return [os.getuid(), *resource.getrlimit(resource.RLIMIT_NPROC)]
+
+    user, *counted = fence.run(limits, inside, Limits())
+    assert user and counted == [64, 64]
+    monkeypatch.setattr(confine, "_is_reachable", lambda _fd: False)  # as without CAP_SETUID
+    assert fence.run(limits, inside, Limits()) == [0, *resource.getrlimit(resource.RLIMIT_NPROC)]
+
+
 @pytest.mark.parametrize("version", range(8))
 def test_every_landlock_does_what_it_can(inside, tmp_path, monkeypatch, version):
     if version > landlock.abi():

@@ -97,12 +97,27 @@ def test_the_peer_is_who_the_kernel_says(pair):
     assert pair[1].peer_uid() == os.geteuid()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a directory of root's")
 def test_a_runtime_directory_open_to_others_is_refused(tmp_path):
-    tmp_path.chmod(0o755)
+    protocol.lock_down(str(tmp_path))  # 0700
+    (tmp_path / "sock").touch()
+    for mode in (0o755, 0o770, 0o701):
+        tmp_path.chmod(mode)
+        with pytest.raises(LauncherError, match="open to others"):
+            protocol.lock_down(str(tmp_path))
+    os.chown(tmp_path, 99, 98)
+    tmp_path.chmod(0o700)
     with pytest.raises(LauncherError, match="open to others"):
         protocol.lock_down(str(tmp_path))
-    tmp_path.chmod(0o700)
-    if os.geteuid() == 0:
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a directory of root's")
+def test_an_empty_runtime_directory_of_roots_is_closed(tmp_path):
+    tmp_path.chmod(0o755)
+    protocol.lock_down(str(tmp_path))
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    tmp_path.chmod(0o777)  # somebody else may be about to put something there
+    with pytest.raises(LauncherError, match="open to others"):
         protocol.lock_down(str(tmp_path))
 
 

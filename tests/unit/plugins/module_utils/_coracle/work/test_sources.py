@@ -147,6 +147,20 @@ def test_a_file_that_changes_while_it_is_read(host, monkeypatch):
     monkeypatch.undo()
 
 
+def test_a_store_that_cannot_be_written_any_more_is_no_error_at_the_end(host, monkeypatch):
+    source = sources.resolve(f"{host}/file")
+    write = stamps.files.write_whole
+
+    def refuse(directory, name, *arguments, **more):
+        if os.readlink(f"/proc/self/fd/{directory}").endswith(".stamps"):
+            raise OSError(28, "No space left on device")
+        write(directory, name, *arguments, **more)
+
+    monkeypatch.setattr(stamps.files, "write_whole", refuse)
+    assert sources.bring(source).digest == DIGEST and stamps.known(f"{host}/file") is None
+    monkeypatch.undo()
+
+
 # --- OCI layouts
 
 
@@ -277,7 +291,8 @@ def test_without_a_fetcher_a_url_is_an_error(host):
         sources.bring(sources.resolve(URL, DIGEST))
 
 
-def test_scratch_files_work_where_the_file_system_has_no_nameless_ones(host, monkeypatch):
+@pytest.fixture
+def no_nameless_files(monkeypatch):
     real = os.open
 
     def refuse(path, flags, *arguments, **more):
@@ -285,7 +300,10 @@ def test_scratch_files_work_where_the_file_system_has_no_nameless_ones(host, mon
             raise OSError(95, "Operation not supported")
         return real(path, flags, *arguments, **more)
 
-    sources.use_fetcher(fetcher(DATA, []))
     monkeypatch.setattr(os, "open", refuse)
+
+
+def test_scratch_files_work_where_the_file_system_has_no_nameless_ones(host, no_nameless_files):  # pylint: disable=unused-argument
+    sources.use_fetcher(fetcher(DATA, []))
     assert sources.bring(sources.resolve(URL, DIGEST)).digest == DIGEST
     assert os.listdir(places.IMAGES) == [DIGEST[7:]] and sorted(os.listdir(f"{places.IMAGES}/{DIGEST[7:]}")) == ["image", "manifest", "tree"]

@@ -246,3 +246,51 @@ def test_a_file_system_that_cannot_share_is_asked_once(copies, monkeypatch):
 def test_manifest_of_an_archive_with_names_twice(copies, build):
     copies.copy(build().end())
     assert copies.differences() == []
+
+
+def _once(function, change):
+    done = []
+
+    def wrapper(*arguments, **more):
+        if not done and change(*arguments):
+            done.append(1)
+        return function(*arguments, **more)
+    return wrapper
+
+
+@pytest.mark.parametrize("call, name, becomes", [
+    ("stat", "f", None), ("open", "f", None), ("open", "f", "link"), ("open", "f", "socket"),
+    ("readlink", "l", None), ("readlink", "l", "file"),
+    ("open", "d", None), ("open", "d", "link"), ("open", "d", "file"), ("stat", "extra", None)])
+def test_what_changes_while_it_is_compared_is_a_difference(copies, monkeypatch, call, name, becomes):
+    path = copies.copy(Archive().directory(b"d").file(b"d/a", b"1").file(b"f", b"2").symlink(b"l", b"f").file(b"z", b"3").end())
+    if name == "extra":
+        with open(f"{path}/extra", "w", encoding="ascii"):
+            pass
+    make = {"link": lambda there: os.symlink("z", there), "socket": lambda there: os.mknod(there, stat.S_IFSOCK | 0o600),
+            "file": lambda there: os.mknod(there, stat.S_IFREG | 0o600), None: lambda there: None}[becomes]
+
+    def change(first, *_arguments):
+        if first != name:
+            return False
+        files.remove_tree(f"{path}/{name}")
+        make(f"{path}/{name}")
+        return True
+
+    monkeypatch.setattr(os, call, _once(getattr(os, call), change))
+    found = copies.differences()
+    monkeypatch.undo()
+    assert [have for there, have, _want in found if there == name] == ["changed while it was compared"]
+    assert {there for there, _have, _want in found} <= {name, f"{name}/a"}
+
+
+def test_a_disk_that_fails_is_no_difference(copies, monkeypatch):
+    copies.copy(Archive().file(b"f", b"2").end())
+
+    def fail(*_arguments, **_more):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "getxattr", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        copies.differences()
+    monkeypatch.undo()

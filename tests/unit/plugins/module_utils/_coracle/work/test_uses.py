@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -119,6 +120,14 @@ def test_a_record_that_is_none_goes(host, content):
     assert recorded() == []
 
 
+def test_a_record_that_does_not_know_the_directories_above_holds(host):
+    write(host / "images" / ".uses" / "x", f'{{"path": "{host}/trees/one", "digests": ["{ONE}"]}}')
+    uses.tidy()
+    assert uses.by_image() == {ONE: [f"something at {host}/trees/one"]}
+    tree(host, "one", ONE)
+    assert f"tree {host}/trees/one" in uses.by_image()[ONE]
+
+
 def test_adding_again_writes_nothing(host):
     tree(host, "one", ONE)
     (name,) = os.listdir(f"{places.IMAGES}/.uses")
@@ -188,13 +197,80 @@ def test_an_image_that_somebody_works_on_is_not_pruned(host):
     assert images.prune([digest]) == [digest]
 
 
-def test_pruning_that_was_killed_is_finished_by_the_next_extraction(host):
+# --- places that cannot be seen now
+
+
+def test_a_tree_on_a_disk_that_is_not_mounted_holds_its_image(host, own_network):  # pylint: disable=unused-argument
     digest = image(host, "one")
-    with homes.locked(os.path.dirname(images.image_tree(digest))) as home:
-        home.hide()
-        fd = os.dup(home.fd)  # the directory stays as a process that is killed here leaves it
-        files.remove_tree("manifest", fd)
-        os.close(fd)
-    assert images.find(digest) is None
-    image(host, "two")
-    assert [found.digest for found in images.images()] != [digest] and not os.path.exists(f"{places.IMAGES}/{digest[7:]}")
+    for place in ("trees", "trees/deep/er"):
+        (host / "trees").mkdir(exist_ok=True)
+        libc.mount("tmpfs", f"{host}/trees", "tmpfs")
+        tree(host, f"{place[6:]}/one".lstrip("/"), digest)
+        write(host / "trees" / "deep" / "er" / ".one.coracle", f"copy {digest} 17 - - - -\n")
+        libc.mount("tmpfs", f"{host}/trees", "tmpfs")  # over it: as an empty mount point
+        assert uses.by_image() == {digest: [f"something at {host}/{place}/one"]}
+        assert images.unused() == [] and images.prune([digest]) == [] and len(recorded()) == 1
+        libc.umount2(f"{host}/trees")
+        uses.remove(f"{host}/{place}/one")
+        libc.umount2(f"{host}/trees")
+
+
+def test_a_container_on_a_disk_that_is_not_mounted_holds_its_image(host, own_network):  # pylint: disable=unused-argument
+    (host / "srv").mkdir()
+    libc.mount("tmpfs", f"{host}/srv", "tmpfs")
+    write(host / "srv" / "web" / "settings", f"image: {ONE}\n")
+    uses.add(f"{host}/srv/web", [ONE])
+    libc.mount("tmpfs", f"{host}/srv", "tmpfs")
+    uses.tidy()
+    assert uses.by_image() == {ONE: [f"something at {host}/srv/web"]}
+    libc.umount2(f"{host}/srv")
+    assert uses.by_image() == {ONE: [f"container {host}/srv/web"]}
+    files.remove_tree(f"{host}/srv/web")
+    uses.tidy()
+    assert recorded() == []
+    libc.umount2(f"{host}/srv")
+
+
+def test_a_tree_that_was_removed_with_what_is_above_it_holds_nothing(host):
+    write(host / "trees" / "deep" / "er" / ".one.coracle", f"copy {ONE} 17 - - - -\n")
+    uses.add(f"{host}/trees/deep/er/one", [ONE])
+    assert uses.by_image() == {ONE: [f"tree {host}/trees/deep/er/one"]}
+    files.remove_tree(f"{host}/trees/deep")
+    uses.tidy()
+    assert uses.by_image() == {} and recorded() == []
+
+
+def test_a_disk_that_fails_holds_its_images(host, monkeypatch):
+    tree(host, "one", ONE)
+    read_limited = files.read_limited
+
+    def fail(path, *arguments):
+        if path.endswith(".coracle"):
+            raise OSError(errno.EIO, "Input/output error")
+        return read_limited(path, *arguments)
+
+    def fail_too(path, **more):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "read_limited", fail)
+    monkeypatch.setattr(os, "stat", fail_too)
+    found = uses._recorded()
+    monkeypatch.undo()
+    assert found == [(f"something at {host}/trees/one", {ONE})]
+
+
+def test_records_are_added_while_others_are_tidied(host):
+    write(host / "images" / ".uses" / ".x.new", "half a rec")
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for _number in range(300):
+                uses.tidy()
+            code = 0
+        finally:
+            os._exit(code)
+    for number in range(300):
+        tree(host, f"t{number}", ONE)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert len(uses.by_image()[ONE]) == 300 and os.path.exists(f"{places.IMAGES}/.uses/.x.new")

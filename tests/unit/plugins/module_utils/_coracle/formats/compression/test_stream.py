@@ -101,7 +101,7 @@ def test_many_empty_segments_end(reading):
         reading.runs((gzip.compress(b"") + b"\0") * 1100)
 
 
-@pytest.mark.parametrize("part", [gzip.compress(b""), packers.skippable(b"")])
+@pytest.mark.parametrize("part", [gzip.compress(b""), packers.skippable(b"")], ids=["member", "skippable frame"])
 def test_many_empty_members_end(reading, part):
     assert reading.runs(gzip.compress(A) + part * 900 + gzip.compress(B))
     with pytest.raises(ArchiveError, match="more than 1000 .* in a row"):

@@ -7,12 +7,13 @@ import os
 
 import pytest
 
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import stamp
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs.stamp import Made
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a stamp must be root's")
 ONE, TWO = ("sha256:" + digit * 64 for digit in "12")
-TREES = [Made(stamp.COPY, ONE, 5, newest=ONE), Made(stamp.OVERLAY, TWO, 7, "0123abcd", True, True, ONE, TWO),
+TREES = [Made(stamp.COPY, ONE, 5, newest=ONE, generation="4026531840"), Made(stamp.OVERLAY, TWO, 7, "0123abcd", True, True, ONE, TWO),
          Made(stamp.READ_ONLY, ONE, 9, "", False, False, ONE, TWO)]
 
 
@@ -49,14 +50,34 @@ def test_what_is_no_file_is_no_stamp(tmp_path, make):
     assert stamp.read(str(tmp_path), "root") == []
 
 
+def test_an_inode_number_that_is_used_again_is_another_directory(tmp_path, monkeypatch):
+    root = f"{tmp_path}/root"
+    os.mkdir(root)
+    monkeypatch.setattr(libc, "inode_generation", lambda fd: 7)
+    fd = os.open(root, os.O_RDONLY)
+    inode, generation = stamp.identity(fd)
+    os.close(fd)
+    write(tmp_path, Made(stamp.OVERLAY, ONE, inode, "0123abcd", newest=ONE, generation=generation).line())
+    assert generation == "7" and stamp.unmounted(root).generation == "7"
+    for other in (8, 0, None):
+        monkeypatch.setattr(libc, "inode_generation", lambda fd, other=other: other)
+        assert stamp.unmounted(root) is None
+
+
 def test_a_bare_tree_is_told_by_its_directory(tmp_path):
     root = f"{tmp_path}/root"
     os.mkdir(root)
-    write(tmp_path, Made(stamp.OVERLAY, ONE, os.stat(root).st_ino, "0123abcd", newest=ONE).line())
+    fd = os.open(root, os.O_RDONLY)
+    inode, generation = stamp.identity(fd)
+    os.close(fd)
+    write(tmp_path, Made(stamp.OVERLAY, ONE, inode, "0123abcd", newest=ONE, generation=generation).line())
     assert stamp.unmounted(f"{tmp_path}/./root/").digest == ONE
     os.rename(root, f"{root}.old")
     os.mkdir(root)
     assert stamp.unmounted(root) is None
     assert stamp.unmounted(f"{root}.old") is None  # which has no stamp
-    write(tmp_path, Made(stamp.COPY, ONE, os.stat(root).st_ino, newest=ONE).line())
+    fd = os.open(root, os.O_RDONLY)
+    inode, generation = stamp.identity(fd)
+    os.close(fd)
+    write(tmp_path, Made(stamp.COPY, ONE, inode, newest=ONE, generation=generation).line())
     assert stamp.unmounted(root) is None  # a copy has nothing to mount

@@ -10,8 +10,8 @@ import random
 
 import pytest
 
-from .ground import OLD
-from .hostile import directory, file, write
+from ..ground import OLD
+from ..hostile import directory, file, write
 
 MEBI = 1 << 20
 KILLS = 25  # for each backing store

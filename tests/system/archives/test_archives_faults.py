@@ -17,8 +17,8 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 
-from .ground import STORE
-from .hostile import directory, file, write
+from ..ground import STORE
+from ..hostile import directory, file, write
 
 MEBI = 1 << 20
 GOOD = write([directory(b"d"), file(b"d/a", b"a" * 100)], "newc").data

@@ -19,7 +19,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work imp
 from ansible_collections.coracle.launcher.tests.tools.loopback_host import LoopbackHost
 from ansible_collections.coracle.launcher.tests.unit import archives
 
-from . import boxes
+from .. import boxes
 
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 SIZE = 12 << 20  # bytes

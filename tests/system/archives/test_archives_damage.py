@@ -18,9 +18,9 @@ import zlib
 
 import pytest
 
-from ..unit import archives
-from .ground import Ground, snapshot
-from .hostile import EVIL, PACKINGS, directory, file, hard_link, pack, symlink, write
+from ...unit import archives
+from ..ground import Ground, snapshot
+from ..hostile import EVIL, PACKINGS, directory, file, hard_link, pack, symlink, write
 
 MEBI = 1 << 20
 LOOP_SECONDS = 2.5  # for each loop over the bytes of an archive: what it cannot try in time it leaves out evenly

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
-from .ground import Ground, snapshot
-from .hostile import EVIL, PACKINGS, Member, directory, extract_carelessly, file, hard_link, symlink, write
+from ..ground import Ground, snapshot
+from ..hostile import EVIL, PACKINGS, Member, directory, extract_carelessly, file, hard_link, symlink, write
 
 INSIDE, EITHER = "inside", "either"  # else the index of the member that must be refused
 

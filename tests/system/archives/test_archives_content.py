@@ -12,8 +12,8 @@ import struct
 
 import pytest
 
-from ..unit import archives
-from .hostile import EVIL, PACKINGS, TIME, Member, directory, file, hard_link, pack, write
+from ...unit import archives
+from ..hostile import EVIL, PACKINGS, TIME, Member, directory, file, hard_link, pack, write
 
 each_packing = pytest.mark.parametrize("packing", PACKINGS)
 NODES = [Member("character", b"c", device=(1, 3), mode=0o666), Member("block", b"b", device=(7, 200), mode=0o660, gid=6), Member("fifo", b"p")]
