@@ -81,7 +81,8 @@ options:
   backing_store:
     description:
       - V(overlay) mounts an overlay on the image. It takes no time and no space, and what is written is kept in C(.NAME.overlay) beside the
-        tree. When the tree is made from another image, what was written goes with the old one.
+        tree. When the tree is made from another image, what was written goes with the old one. All directories above the tree must be
+        root's, and not writable by others unless they are sticky.
       - V(copy) makes a tree of its own, which shares its blocks with the image where the file system can.
       - V(auto) leaves the kind of a tree that is there, and makes a new one an overlay where the kernel and the file systems can, else a
         copy.
