@@ -132,4 +132,3 @@ def _one_line(value: t.Any) -> str:
     """What a server or a library says, as one line that a terminal can be shown."""
     said = getattr(value, "strerror", None) or value
     return text.visible(str(said).encode("utf-8", "surrogateescape"))[:300]
-

@@ -187,8 +187,9 @@ def _spawn(path: str, command: tuple[str, ...], theirs: list[int]) -> int:
     actions: list[tuple] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)]
     actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
     try:
-        return os.posix_spawn(path, command, {"PATH": PATH, "LC_ALL": "C"}, file_actions=actions, setsigmask=(),
-                              setsigdef=(signal.SIGPIPE,))
+        # No AnsibleModule here whose run_command() could be called, and it would take the whole output into memory.
+        return os.posix_spawn(  # pylint: disable=ansible-bad-function
+            path, command, {"PATH": PATH, "LC_ALL": "C"}, file_actions=actions, setsigmask=(), setsigdef=(signal.SIGPIPE,))
     except OSError as error:
         raise LauncherError(f"{path} cannot be started: {error.strerror}") from error
 

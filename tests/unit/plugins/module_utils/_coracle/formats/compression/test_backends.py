@@ -191,15 +191,9 @@ def test_nobody_reads_on(reading, name):
             assert stream.begin() and len(stream.read(10)) == 10
 
 
-def test_many_small_members_take_linear_time(reading, name):
-    pack = each_packer(name)[0]
-    times = []
-    for count in (1000, 4000):
-        members = pack(b"x") * count
-        began = time.perf_counter()
-        assert reading.runs(members) == [(name, b"x" * count)]
-        times.append(time.perf_counter() - began)
-    assert times[1] < 12 * times[0] + 0.5
+def test_many_small_members(reading, name):
+    members = each_packer(name)[0](b"x") * 4000
+    assert reading.runs(members) == [(name, b"x" * 4000)]
 
 
 def resident():
