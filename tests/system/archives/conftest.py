@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What test_rootfs_kills.py shares with the unit tests of work/rootfs."""
+"""Fixtures that these cases share with the unit tests of work/."""
 
+from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.conftest import world  # noqa: F401
 from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.rootfs.conftest import own_mounts, task  # noqa: F401
