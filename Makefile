@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units system integration archives images host demo demo-clean tree bench bench-extract fuzz clean
+.PHONY: help test lint sanity units system integration archives images demo demo-clean tree bench bench-extract fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -30,9 +30,6 @@ archives: ## hostile and damaged archives, faults and kills, each through the wh
 
 images: ## real initrds and images beside the reference tools, as root; ONLY=layers for one group
 	@tests/images/run $(if $(ONLY),--only $(ONLY))
-
-host: ## a virtual machine as test host, and a shell on it; KIND=debian, KIND=slackware or KIND=v2
-	@tests/hosts/run $(KIND)
 
 demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another image
 	@./demo/run
