@@ -3,5 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures that these cases share with the unit tests of work/."""
 
-from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.conftest import world  # noqa: F401
-from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.rootfs.conftest import own_mounts, task  # noqa: F401
+from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.conftest import world
+from ansible_collections.coracle.launcher.tests.unit.plugins.module_utils._coracle.work.rootfs.conftest import own_mounts, task
+
+__all__ = ["own_mounts", "task", "world"]
