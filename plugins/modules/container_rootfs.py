@@ -340,7 +340,6 @@ pruned:
   sample: []
 """
 
-from ansible_collections.coracle.launcher.plugins.module_utils._ansible.download import Fetcher
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import text
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import sources
@@ -381,6 +380,8 @@ def _read(want: dict) -> rootfs.Have:
 
 
 def _apply(want: dict, have: rootfs.Have, changes: list) -> None:
+    from ansible_collections.coracle.launcher.plugins.module_utils._ansible.download import Fetcher  # not for a run that changes nothing
+
     sources.use_fetcher(Fetcher(want))
     rootfs.apply(want, have, changes)
 

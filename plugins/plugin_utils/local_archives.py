@@ -15,7 +15,7 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._coracle.base import text
 from ..module_utils._coracle.base.errors import ArchiveError, LauncherError
-from ..module_utils._coracle.formats.entries import Limits
+from ..module_utils._coracle.formats.limits import Limits
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,8 @@ with atheris.instrument_imports(include=["ansible_collections.coracle.launcher.p
     from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import archive, tar
     from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.source import Source
     from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.stream import Stream
-    from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+    from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+    from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import with_checksums
 
 LIMITS = Limits(max_bytes=1 << 20, max_entries=200, max_depth=10)

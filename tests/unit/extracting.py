@@ -11,7 +11,8 @@ import stat
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import archive
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.source import Source
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.stream import Stream
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import OPAQUE, WHITEOUT, Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import OPAQUE, WHITEOUT, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import extract as extracting
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.manifest import Manifest
 

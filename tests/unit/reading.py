@@ -10,7 +10,8 @@ import os
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import archive
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.source import Source
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.stream import Stream
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 
 
 def read_fd(fd, limits=None, summary=None):

@@ -12,12 +12,12 @@ import signal
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath, files, libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.tests.unit.rootfs_task import BESIDE, KINDS, Task
 
 STEPS = ((os, "mkdir"), (os, "unlink"), (os, "rmdir"), (os, "rename"), (libc, "mount"), (libc, "umount2"), (libc, "renameat2"),
-         (files, "remove_tree"), (files, "write_whole"))
+         (beneath, "remove_tree"), (files, "write_whole"))
 START = {"none": None, **KINDS}
 WANTED = {"absent": {"state": "absent"}, **KINDS}
 

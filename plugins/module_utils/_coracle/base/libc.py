@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
-import sys
 
 # <sched.h>
 CLONE_NEWNS = 0x00020000
@@ -71,9 +69,6 @@ PR_SET_TIMERSLACK = 29
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
-
-# <linux/fs.h>: _IOR('v', 1, long)
-_FS_IOC_GETVERSION = 2 << 30 | ctypes.sizeof(ctypes.c_long) << 16 | ord("v") << 8 | 1
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
@@ -264,21 +259,6 @@ def renameat2(old_fd: int, old: str, new_fd: int, new: str, flags: int = 0) -> N
         raise OSError(errno.ENOSYS, f"renameat2: no system call number known for {_MACHINE}", new)
     _check(_libc.syscall(_NR_RENAMEAT2, ctypes.c_int(old_fd), _bytes(old), ctypes.c_int(new_fd), _bytes(new), ctypes.c_uint(flags)),
            "renameat2", new)
-
-
-def inode_generation(fd: int) -> int | None:
-    """ioctl_iflags(2), FS_IOC_GETVERSION: a number that a file does not share with an earlier one of the same inode number.
-
-    None where the file system does not tell it.
-    """
-    number = bytearray(ctypes.sizeof(ctypes.c_long))  # of which the kernel writes an int
-    try:
-        fcntl.ioctl(fd, _FS_IOC_GETVERSION, number)
-    except OSError as error:
-        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-        return None
-    return int.from_bytes(number[:4], sys.byteorder)
 
 
 def syncfs(fd: int) -> None:

@@ -10,12 +10,14 @@ from .errors import LauncherError
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _UNITS = {"": 1, "B": 1, **{letter + end: factor for letter, factor in _FACTORS.items() for end in ("", "B", "IB")}}
 _DIGITS = frozenset("0123456789")
+_HEX = frozenset("0123456789abcdef")
 _NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _NAME_REST = _NAME_FIRST | frozenset("_.-")
 _INTERFACE_FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _INTERFACE_REST = _INTERFACE_FIRST | frozenset(".-")
 
 UNLIMITED = -1
+DIGEST_PREFIX = "sha256:"
 MAX_ID = 4294967294  # uid_t is 32 bits, and (uid_t)-1 means "leave it" to setresuid(2)
 
 
@@ -82,6 +84,19 @@ def check_interface(value, option: str) -> str:
     if not good:
         raise LauncherError("is not the name of a network interface", option=option, value=value,
                             remedy="Use 1 to 15 of A-Z a-z 0-9 _ . - and begin with a letter, a digit or _")
+    return value
+
+
+def is_digest(value: str) -> bool:
+    """True for 'sha256:' and 64 hexadecimal digits in lower case."""
+    digits = value[len(DIGEST_PREFIX):]
+    return value.startswith(DIGEST_PREFIX) and len(digits) == 64 and all(character in _HEX for character in digits)
+
+
+def check_digest(value: str, option: str) -> str:
+    """Return `value` when it is a digest, else LauncherError."""
+    if not is_digest(value):
+        raise LauncherError("is not a digest", option=option, value=value, remedy="Give sha256: and the 64 digits that sha256sum prints")
     return value
 
 

@@ -122,10 +122,10 @@ def list_containers(values: dict, names: list[str]) -> int:
 
 
 def list_images(values: dict, _names: list[str]) -> int:
-    from ..work import images, uses
+    from ..work import images, store, uses
     from . import tables
 
-    found = images.images()
+    found = store.images()
     if values.get("prune"):
         pruned = set(images.prune([image.digest for image in images.unused()]))
         found = [image for image in found if image.digest in pruned]

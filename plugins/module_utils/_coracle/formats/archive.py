@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..base.errors import ArchiveError
 from . import cpio, cpio_headers, foreign, tar
-from .entries import Entry, Limits, Summary
+from .entries import Entry, Summary
+from .limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

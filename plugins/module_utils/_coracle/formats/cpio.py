@@ -19,7 +19,6 @@ from .entries import (
     PATH_MAX,
     SYMLINK,
     Entry,
-    Limits,
     Member,
     Summary,
     check_device,
@@ -27,6 +26,7 @@ from .entries import (
     check_target_size,
     new_entry,
 )
+from .limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

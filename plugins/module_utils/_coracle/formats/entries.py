@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .limits import Limits
+
 FILE = "file"
 DIRECTORY = "directory"
 SYMLINK = "symlink"
@@ -31,26 +33,6 @@ NANOSECONDS = 10**9  # in a second
 MAX_MTIME = (1 << 34) - (1 << 31) - 1  # seconds, in the year 2446: the latest that ext4 keeps
 MAX_MAJOR, MAX_MINOR = (1 << 12) - 1, (1 << 20) - 1  # <linux/kdev_t.h>
 MAX_OWNER = (1 << 31) - 1  # (uid_t)-1 means "leave it" to chown(2), and beside it ids that a signed reader takes for negative
-
-
-class Limits:
-    """How much an archive may unpack to: bytes of all files together, entries, and directories above a file."""
-
-    __slots__ = ("max_bytes", "max_entries", "max_depth")
-
-    def __init__(self, max_bytes: int = 4 << 30, max_entries: int = 500_000, max_depth: int = 100):
-        self.max_bytes = max_bytes
-        self.max_entries = max_entries
-        self.max_depth = max_depth
-
-    def check(self, size: int, entries: int, depth: int, member: Member | None = None) -> None:
-        """ArchiveError, naming the option, when one of the three is above its limit."""
-        for option, value, limit in (("max_bytes", size, self.max_bytes), ("max_entries", entries, self.max_entries),
-                                     ("max_depth", depth, self.max_depth)):
-            if value > limit:
-                where = f", at {member}" if member else ""
-                raise ArchiveError(f"the archive needs {value} or more{where}", option=option, value=limit,
-                                   remedy=f"If you trust the archive, give {option} a larger value")
 
 
 class Summary:

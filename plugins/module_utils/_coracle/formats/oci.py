@@ -15,10 +15,11 @@ import os
 from ..base import text
 from ..base.errors import ArchiveError
 from . import tar, tar_members
-from .entries import Entry, Limits, Summary
+from .entries import Entry, Summary
 from .layout import choice, docker, layers, sending
 from .layout.documents import CONFIGS, LAYERS, Descriptor, broken, descriptor, field, mapping, parse
 from .layout.stores import DirectoryStore, TarStore
+from .limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

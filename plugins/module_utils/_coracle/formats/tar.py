@@ -16,13 +16,13 @@ from .entries import (
     FILE,
     SYMLINK,
     Entry,
-    Limits,
     Summary,
     check_device,
     check_target,
     clean_path,
     new_entry,
 )
+from .limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ..base.errors import ArchiveError
 from . import tar_headers, tar_pax, tar_sparse
-from .entries import NANOSECONDS, PATH_MAX, Limits
+from .entries import NANOSECONDS, PATH_MAX
 from .entries import Member as Place
+from .limits import Limits
 from .tar_headers import BLOCK_SIZE, GNU, PAX, number, seconds
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ import errno
 import os
 import stat
 
-from ..base import files, libc
+from ..base import beneath, libc
 
 _NOSUID_NODEV_NOEXEC = libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
 
@@ -109,7 +109,7 @@ def _bind_read_only_root(directory: int, name: str, point: int, tree: str, noexe
 
 def open_inside(root: int, path: str, flags: int = os.O_PATH) -> int:
     """Open `path` below `root`, crossing mounts but no symbolic link."""
-    return files.open_beneath(root, path, flags)
+    return beneath.open_beneath(root, path, flags)
 
 
 def mount_inside(root: int, path: str, fstype: str, magic: int, flags: int = _NOSUID_NODEV_NOEXEC, data: str | None = None) -> int:

@@ -13,7 +13,7 @@ import errno
 import os
 import stat
 
-from ..base import files
+from ..base import beneath, files
 from ..formats.entries import OPAQUE, WHITEOUT, Entry
 from .layers import Layer
 from .manifest import implicit_directory
@@ -59,7 +59,7 @@ class Below:
     def enter(self, path: bytes) -> None:
         """Make names in the directory `path` from now on, and make what is missing of it, as cpio --make-directories does."""
         try:
-            fd = files.open_beneath(self.root, path or b".", _PARENT)
+            fd = beneath.open_beneath(self.root, path or b".", _PARENT)
         except FileNotFoundError:
             fd = self._make_parents(path)
         os.close(self.fd)
@@ -104,7 +104,7 @@ class Below:
             os.unlink(name, dir_fd=self.fd)
             return
         if not self.layer.reaches(entry.path):
-            files.remove_tree(os.fsdecode(name), self.fd)
+            beneath.remove_tree(os.fsdecode(name), self.fd)
             return
         try:
             os.rmdir(name, dir_fd=self.fd)
@@ -128,7 +128,7 @@ class Below:
         parent, _slash, name = entry.path.rpartition(b"/")
         path, gone = parent if entry.kind == WHITEOUT else entry.path, False
         try:
-            fd = files.open_beneath(self.root, path or b".", os.O_RDONLY | os.O_DIRECTORY)
+            fd = beneath.open_beneath(self.root, path or b".", os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -161,7 +161,7 @@ class Below:
         """Give the open parent of `path`, its last part, and what is there: None when nothing is."""
         parent, _slash, name = path.rpartition(b"/")
         try:
-            fd = files.open_beneath(self.root, parent or b".", _PARENT)
+            fd = beneath.open_beneath(self.root, parent or b".", _PARENT)
         except FileNotFoundError:
             yield -1, name, None
             return

@@ -18,7 +18,7 @@ import signal
 import sys
 
 from ..base import files, libc
-from ..formats.entries import Limits
+from ..formats.limits import Limits
 from ..kernel import caps, landlock, seccomp
 
 MEMORY = 512 << 20  # bytes of address space on top of the parent's: xz -9 has a dictionary of 64 MiB, a thread a stack of 8 MiB

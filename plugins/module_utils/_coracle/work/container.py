@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ..base import files, text
+from ..base import beneath, files, text
 from ..base.errors import LauncherError
 from ..kernel import mountinfo
 from ..kernel.net import links
@@ -119,12 +119,12 @@ def _check_image(want, have, digest):
     if (have.spec is None or "image" not in have.spec) and _has_files(f"{want.path}/chroot"):
         raise LauncherError(f"cannot be used, because {want.path}/chroot holds a root file system already", option="image", value=digest,
                             remedy="Leave image away, or remove chroot")
-    from . import images, sources
+    from . import sources, store
 
-    if images.find(digest) is not None:
+    if store.find(digest) is not None:
         return
     if want.archive is None:
-        raise images.MissingImages([digest])
+        raise store.MissingImages([digest])
     sources.check(want.archive, "image")
 
 
@@ -285,7 +285,7 @@ def write(job: Job, host: Host) -> None:
         _make_directory(want.path)
     if job.has(RECREATE):
         for layer in ("upper", "work"):
-            files.remove_tree(f"{want.path}/{layer}")
+            beneath.remove_tree(f"{want.path}/{layer}")
     if spec != have.spec:
         records.write_settings(want.path, spec)
         _record_use(want, spec)
@@ -349,7 +349,7 @@ def take_back(job: Job) -> None:
         whole = inspect.is_own(want.path, want.name) and not _has_files(chroot) and not os.path.lexists(f"{want.path}/{stamp.file_of('chroot')}")
         _remove_files(want, spec_after(want, job.have), whole)
         if not whole:  # a root file system that was there before stays, and so does what else is in that directory
-            files.remove_tree(f"{want.path}/settings")
+            beneath.remove_tree(f"{want.path}/settings")
         records.forget(want.name)
         job.changes, job.gone = [], True
 
@@ -380,16 +380,16 @@ def _remove_files(want, spec, whole):
             from .rootfs import converge
 
             converge.remove(f"{want.path}/chroot")  # which may be mounted
-        files.remove_tree(want.path)
+        beneath.remove_tree(want.path)
         return
     for entry in inspect.OURS:
-        files.remove_tree(f"{want.path}/{entry}")
+        beneath.remove_tree(f"{want.path}/{entry}")
     if "image" in spec:
         from . import uses
 
         uses.remove(want.path)
         if not _has_files(f"{want.path}/chroot"):
-            files.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
+            beneath.remove_tree(f"{want.path}/chroot")  # the empty place of the overlay
 
 
 def _refuse_mounts(want, spec, whole):

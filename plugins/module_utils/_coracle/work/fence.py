@@ -16,7 +16,7 @@ import signal
 import time
 
 from ..base.errors import ArchiveError, LauncherError
-from ..formats.entries import Limits
+from ..formats.limits import Limits
 from . import confine
 
 TYPE_CHECKING = False

@@ -60,7 +60,7 @@ def _together(errors, missing):
     if len(errors) == 1:
         return errors[0]
     if len(missing) >= len(errors):
-        from .images import MissingImages
+        from .store import MissingImages
 
         return MissingImages(sorted(set(missing)))
     return LauncherError(f"{len(errors)} containers cannot be as asked: {'; '.join(map(str, errors))}")

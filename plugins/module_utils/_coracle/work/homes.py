@@ -13,20 +13,18 @@ import errno
 import fcntl
 import os
 
-from ..base import files, libc, places
-from .stamps import PREFIX, SCRATCH, is_digest
+from ..base import beneath, files, libc, places, text
+from .archives import SCRATCH
+from .store import INFO, MANIFEST, TREE, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TREE = "tree"
 NEW_TREE = ".tree.tmp"
 _HIDDEN = ".tree.hidden"  # a tree that is about to go, unless somebody uses it after all
 _OLD_TREE = ".tree.old"  # the first one; further ones have '-' and 8 digits behind it
-MANIFEST = "manifest"
 NEW_MANIFEST = ".manifest.tmp"
-INFO = "image"
 _NEW_INFO = f".{INFO}.tmp"
 _NEW = (NEW_TREE, NEW_MANIFEST, _NEW_INFO, f".{_NEW_INFO}.new")  # the last one while files.write_whole() writes
 _ALL = (INFO, *_NEW, MANIFEST, TREE, _HIDDEN)  # INFO is the first to go: nobody finds half a tree
@@ -75,7 +73,7 @@ class Home:
     def abandon(self) -> None:
         """Remove the new tree and what belongs to it."""
         for name in (*_NEW, *self._scratch()):
-            files.remove_tree(name, self.fd)
+            beneath.remove_tree(name, self.fd)
 
     def _scratch(self) -> list[str]:
         return [name for name in os.listdir(self.fd) if name.startswith(SCRATCH)]
@@ -87,7 +85,7 @@ class Home:
     def remove_old(self) -> None:
         """Remove them."""
         for name in self.old_trees():
-            files.remove_tree(name, self.fd)
+            beneath.remove_tree(name, self.fd)
 
     def hide(self) -> None:
         """Take the tree's name away: no start can begin with it any more."""
@@ -104,11 +102,11 @@ class Home:
     def empty(self) -> None:
         """Remove all that is ours."""
         for name in (*_ALL, *self._scratch()):
-            files.remove_tree(name, self.fd)
+            beneath.remove_tree(name, self.fd)
         self.remove_old()
 
     def is_found(self) -> bool:
-        """Whether it looks like one that images.find() finds."""
+        """Whether it looks like one that store.find() finds."""
         return self.is_complete() and self._has(INFO)
 
     def is_complete(self) -> bool:
@@ -182,18 +180,11 @@ def remove_leftovers(is_used: Callable[[str], bool], but: Home | None = None) ->
     Of an image that somebody uses, by its digest, only what was never complete goes, and it gets back the name that pruning had taken.
     What cannot be removed stays: it is nobody's error who makes another image.
     """
-    for name in _names():
+    for name in names():
         path = f"{places.IMAGES}/{name}"
-        if (but is None or path != but.path) and is_digest(PREFIX + name) and not _is_found(path):
+        if (but is None or path != but.path) and text.is_digest(text.DIGEST_PREFIX + name) and not _is_found(path):
             with contextlib.suppress(OSError):  # BlockingIOError among them
                 _remove_leftover(path, is_used)
-
-
-def _names() -> list[str]:
-    try:
-        return os.listdir(places.IMAGES)
-    except FileNotFoundError:
-        return []
 
 
 def _is_found(path: str) -> bool:
@@ -205,7 +196,7 @@ def _remove_leftover(path: str, is_used: Callable[[str], bool]) -> None:
     try:
         if home.is_found():
             return
-        if is_used(PREFIX + os.path.basename(path)):
+        if is_used(text.DIGEST_PREFIX + os.path.basename(path)):
             home.abandon()
             home.show()
         else:

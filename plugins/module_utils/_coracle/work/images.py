@@ -1,16 +1,7 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image store: each archive is extracted once on a host, under its digest, and never written again.
-
-    IMAGES/HEX/         0700, locked (flock) by whoever extracts or removes it
-        tree            complete as soon as it has this name
-        manifest        a line for each entry (work/trees.py)
-        image           what modules return of it, one JSON object
-    IMAGES/.stamps/     work/stamps.py        IMAGES/.uses/     work/uses.py
-
-The digest is that of the file, or that of the manifest for the directory of an OCI layout and for an archive of one that was sent as it.
-"""
+"""How an image gets into the store (work/store.py) and out of it: what an archive is, its extraction, pruning."""
 
 from __future__ import annotations
 
@@ -20,118 +11,22 @@ import os
 import stat
 import time
 
-from ..base import files, places
+from ..base import places
 from ..base.errors import ArchiveError, LauncherError
-from ..formats.entries import Limits
-from . import homes, stamps, uses
-from .stamps import PREFIX, Archive, check_digest, is_digest
+from ..formats.limits import Limits
+from . import archives, homes, stamps, store, uses
+from .archives import Archive
+from .store import Image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing as t
     from collections.abc import Callable, Iterator
 
-_VERSION = 2  # of what is stored; an image of another version is extracted again
-_INFO_LIMIT = 1 << 20
-_FIGURES = ("format", "segments", "entries", "bytes", "depth", "skipped")
 _SCRATCH = ("/var/tmp", "/tmp")
 
 
-class Image:
-    """An image of the store. `segments`: compression of each archive in the file; `bytes`: of all files; `skipped`: counts by kind.
-
-    `tree`: path of the extracted tree, None for an image that was only looked at. `duration`: seconds that its extraction took, None
-    when it was in the store before.
-    """
-
-    __slots__ = ("digest", "tree", "format", "segments", "entries", "bytes", "depth", "skipped", "duration")
-
-    def __init__(self, digest: str, tree: str | None, values: dict, duration: float | None = None):
-        self.digest = digest
-        self.tree = tree
-        self.duration = duration
-        self.format = values["format"]
-        self.segments = values["segments"]
-        self.entries = values["entries"]
-        self.bytes = values["bytes"]
-        self.depth = values["depth"]
-        self.skipped = values["skipped"]
-
-    def as_dict(self) -> dict:
-        """Return it as modules return it in `image`."""
-        return {name: getattr(self, name) for name in ("digest", "format", "segments", "entries", "bytes", "skipped")}
-
-
-class Plan:
-    """`digest` of a source, and whether the store has it (`present`)."""
-
-    __slots__ = ("digest", "present")
-
-    def __init__(self, digest: str, present: bool):
-        self.digest = digest
-        self.present = present
-
-
-class MissingImages(LauncherError):
-    """The store lacks images whose archives lie on the controller. `needs_image` asks the action plugin for them."""
-
-    def __init__(self, digests: list[str]):
-        super().__init__(f"this host does not have the image {', '.join(digests)}",
-                         remedy="Give the archive, or the path of one on the host with remote_src: true")
-        self.needs_image = digests
-
-
-# --- what the store has
-
-
-def _home(digest: str) -> str:
-    return f"{places.IMAGES}/{check_digest(digest, 'image')[len(PREFIX):]}"
-
-
-def find(digest: str) -> Image | None:
-    """Return the image of this digest, or None when the store has none."""
-    home = _home(digest)
-    try:
-        values = json.loads(files.read_limited(f"{home}/{homes.INFO}", _INFO_LIMIT))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(values, dict) or set(values) != {"version", *_FIGURES} or values["version"] != _VERSION:
-        return None
-    return Image(digest, f"{home}/{homes.TREE}", values) if os.path.isdir(f"{home}/{homes.TREE}") else None
-
-
-def image_tree(digest: str) -> str:
-    """Return the path of the extracted tree. LauncherError when the store has none."""
-    if find(digest) is None:
-        raise MissingImages([digest])
-    return f"{_home(digest)}/{homes.TREE}"
-
-
-def manifest_path(digest: str) -> str:
-    """Path of the manifest of an image that the store has."""
-    return f"{_home(digest)}/{homes.MANIFEST}"
-
-
-def images() -> list[Image]:
-    """Return the complete images of the store, by digest."""
-    found = [find(PREFIX + name) for name in sorted(_names()) if is_digest(PREFIX + name)]
-    return [image for image in found if image is not None]
-
-
-def _names() -> list[str]:
-    try:
-        return os.listdir(places.IMAGES)
-    except FileNotFoundError:
-        return []
-
-
 # --- what an archive is
-
-
-def plan_image(archive: str, option: str = "src") -> Plan:
-    """Return the digest of an archive on this host and whether the store has it. Writes nothing."""
-    digest = digest_of(archive, option)
-    return Plan(digest, find(digest) is not None)
 
 
 def digest_of(archive: str, option: str = "src") -> str:
@@ -139,11 +34,11 @@ def digest_of(archive: str, option: str = "src") -> str:
     digest = stamps.known(archive)
     if digest is not None:
         return digest
-    fd = stamps.open_archive(archive, option)
+    fd = archives.open_archive(archive, option)
     try:
         with stamps.reading(archive, fd) as digests:
             is_layout = stat.S_ISDIR(os.fstat(fd).st_mode)
-            digests.append(manifest_digest(archive, option, fd) if is_layout else stamps.hash_file(fd, archive, option))
+            digests.append(manifest_digest(archive, option, fd) if is_layout else archives.hash_file(fd, archive, option))
         return digests[0]
     finally:
         os.close(fd)
@@ -174,9 +69,9 @@ def inspect(archive: str, limits: Limits | None = None, option: str = "src") -> 
 def _opened(archive: str, limits: Limits, option: str, directories: tuple[str, ...] = _SCRATCH,
             fd: int | None = None) -> Iterator[Archive]:
     """Open an archive, unless it is open as `fd`, and a scratch file in the first of `directories` that can have one."""
-    own = stamps.open_archive(archive, option) if fd is None else None
+    own = archives.open_archive(archive, option) if fd is None else None
     try:
-        scratch = stamps.open_scratch(directories)
+        scratch = archives.open_scratch(directories)
         try:
             yield Archive(fd if own is None else own, scratch, limits, archive, option)
         finally:
@@ -220,11 +115,11 @@ def ensure_image(archive: str, digest: str | None = None, limits: Limits | None 
     limits = limits or Limits()
     if digest is None:
         digest = digest_of(archive, option)
-    image = find(digest)
+    image = store.find(digest)
     if image is None:
-        with homes.locked(_home(digest)) as home:
+        with homes.locked(store.home(digest)) as home:
             home.show()  # pruning may have been killed
-            image = find(digest)
+            image = store.find(digest)
             if image is None:
                 with _opened(archive, limits, option, (home.path,), fd) as source:
                     image = _extract(source, digest, home)
@@ -239,7 +134,7 @@ def _extract(source: Archive, digest: str, home: homes.Home) -> Image:
     home.begin()
     try:
         values = _fenced("extract", source, digest, home.fd, homes.NEW_TREE, homes.NEW_MANIFEST, writable=home.fd)
-        home.finish(json.dumps(dict(values, version=_VERSION)).encode())
+        home.finish(json.dumps(dict(values, version=store.VERSION)).encode())
     except OSError as error:
         home.abandon()
         raise LauncherError(f"cannot be extracted into {places.IMAGES}: {error.strerror or error}", option=source.option, value=source.path,
@@ -249,7 +144,7 @@ def _extract(source: Archive, digest: str, home: homes.Home) -> Image:
         raise
     if home.old_trees() and not _is_used(digest):
         home.remove_old()
-    return Image(digest, f"{home.path}/{homes.TREE}", values, round(time.monotonic() - begin, 3))
+    return Image(digest, f"{home.path}/{store.TREE}", values, round(time.monotonic() - begin, 3))
 
 
 # --- the end of images
@@ -267,7 +162,7 @@ def remove_image(digest: str) -> bool:
 def unused() -> list[Image]:
     """Return the images that no container and no tree uses (work/uses.py), by digest."""
     used = uses.by_image()
-    return [image for image in images() if image.digest not in used]
+    return [image for image in store.images() if image.digest not in used]
 
 
 def prune(digests: list[str]) -> list[str]:
@@ -289,9 +184,9 @@ def _prune(digest: str) -> bool:
 
 
 def _remove(digest: str, is_used: Callable[[], bool], wait: bool) -> bool:
-    if not os.path.isdir(_home(digest)):
+    if not os.path.isdir(store.home(digest)):
         return False
-    with homes.locked(_home(digest), wait) as home:
+    with homes.locked(store.home(digest), wait) as home:
         home.hide()
         if is_used():  # asked when no start can find it any more: whoever has found it before is in the answer
             home.show()

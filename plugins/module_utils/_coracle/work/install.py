@@ -13,7 +13,7 @@ import errno
 import os
 import sys
 
-from ..base import files, places
+from ..base import beneath, files, places
 from ..base.errors import LauncherError
 from . import records
 
@@ -85,8 +85,8 @@ def install(digest: str, sources: dict[str, bytes]) -> None:
     with files.Lock(f"{places.LIBRARY}/.lock"):
         target, temporary = f"{places.LIBRARY}/{digest}", f"{places.LIBRARY}/.{digest}.new"
         if not os.path.exists(f"{target}/__main__.py"):
-            files.remove_tree(temporary)
-            files.remove_tree(target)
+            beneath.remove_tree(temporary)
+            beneath.remove_tree(target)
             _write_tree(temporary, sources)
             os.rename(temporary, target)
         _switch(digest)
@@ -155,7 +155,7 @@ def _remove_old(digest):
             used.add(state.digest)
     for entry in os.listdir(places.LIBRARY):
         if len(entry) == 32 and entry not in used:
-            files.remove_tree(f"{places.LIBRARY}/{entry}")
+            beneath.remove_tree(f"{places.LIBRARY}/{entry}")
 
 
 def remove() -> None:
@@ -167,4 +167,4 @@ def remove() -> None:
         os.unlink(places.COMMAND)
     except FileNotFoundError:
         pass
-    files.remove_tree(places.LIBRARY)
+    beneath.remove_tree(places.LIBRARY)

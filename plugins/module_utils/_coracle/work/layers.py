@@ -13,7 +13,7 @@ import bisect
 import errno
 import os
 
-from ..base import files
+from ..base import beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Layer:
         descriptor and path.
         """
         if not self.reaches(path):
-            files.remove_tree(os.fsdecode(name), parent)
+            beneath.remove_tree(os.fsdecode(name), parent)
             return True
         try:
             fd = os.open(name, _DIRECTORY, dir_fd=parent)

@@ -13,7 +13,7 @@ import json
 import os
 import stat
 
-from ..base import files
+from ..base import beneath
 from ..formats.entries import BLOCK, CHARACTER, DIRECTORY, FILE
 
 TYPE_CHECKING = False
@@ -135,7 +135,7 @@ class Parents:
         """Return the parent of `path`, good until the next call, and the last part of `path`; of '' the root and '.'."""
         parent, _slash, name = path.rpartition("/")
         if parent != self._path:
-            fd = files.open_beneath(self._root, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
+            fd = beneath.open_beneath(self._root, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
             self.close()
             self._path, self._fd = parent, fd
         return self._fd, name or "."

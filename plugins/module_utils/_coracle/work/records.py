@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..base import files, places, text
+from ..base import beneath, files, places, text
 from ..base.errors import LauncherError
 from ..kernel import procs
 from ..kernel.cgroup import tree
@@ -112,7 +112,7 @@ def read_started(name: str) -> dict | None:
 
 def forget(name: str) -> None:
     """Remove the state of a container that is gone or was never ours to keep. Needs its lock, whose file goes too with `tidy`."""
-    files.remove_tree(run_directory(name))
+    beneath.remove_tree(run_directory(name))
 
 
 def tidy(directory: str, names: tuple[str, ...]) -> None:

@@ -13,14 +13,14 @@ import os
 
 from ..base import files, places, text
 from ..base.errors import LauncherError
-from ..formats.entries import Limits
-from . import images, stamps
+from ..formats.limits import Limits
+from . import stamps, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .images import Image
+    from .store import Image
 
 DIGEST, FILE, LAYOUT, URL = "digest", "file", "layout", "url"
 _SCHEMES = ("http://", "https://")
@@ -60,8 +60,8 @@ def use_fetcher(fetch: Callable[[str, int, int], None]) -> None:
 
 def kind_of(value: str, option: str) -> str:
     """Return DIGEST, FILE, LAYOUT or URL, by what the text says and the host has at that path. LauncherError for anything else."""
-    if value.startswith(stamps.PREFIX):
-        stamps.check_digest(value, option)
+    if value.startswith(text.DIGEST_PREFIX):
+        text.check_digest(value, option)
         return DIGEST
     if value.startswith(_SCHEMES) and not text.has_control(value):
         return URL
@@ -74,7 +74,9 @@ def kind_of(value: str, option: str) -> str:
 def check(value: str, option: str) -> None:
     """LauncherError unless `value` is what bring() could begin with: an archive that can be opened, a digest or a URL. Reads nothing."""
     if kind_of(value, option) in (FILE, LAYOUT):
-        os.close(stamps.open_archive(value, option))
+        from . import archives
+
+        os.close(archives.open_archive(value, option))
 
 
 def resolve(value: str, checksum: str | None = None, option: str = "src") -> Source:
@@ -84,7 +86,7 @@ def resolve(value: str, checksum: str | None = None, option: str = "src") -> Sou
     does not have, unless `checksum` is given as well, which means that its archive is on the controller.
     """
     if checksum is not None:
-        stamps.check_digest(checksum, "checksum")
+        text.check_digest(checksum, "checksum")
     kind = kind_of(value, option)
     if kind == URL:
         if checksum is None:
@@ -92,18 +94,30 @@ def resolve(value: str, checksum: str | None = None, option: str = "src") -> Sou
                                 remedy="Add checksum: sha256: and the 64 digits that sha256sum prints")
         return Source(value, kind, checksum)
     if kind == DIGEST:
-        if checksum is None and images.find(value) is None:
-            raise images.MissingImages([value])
+        if checksum is None and store.find(value) is None:
+            raise store.MissingImages([value])
         digest = value
     else:
-        digest = images.digest_of(value, option)
+        digest = stamps.known(value) or _read_digest(value, option)
     own = digest
     if checksum not in (None, digest):
-        if kind != FILE or images.manifest_digest(value, option) != checksum:
+        if kind != FILE or _manifest_digest(value, option) != checksum:
             raise LauncherError(f"is not the digest of {value}, which is {digest}", option="checksum", value=checksum,
                                 remedy="Give the right checksum, or the archive that it belongs to")
         digest = checksum  # an OCI layout of the controller, sent as an archive
     return Source(value, kind, digest, own)
+
+
+def _read_digest(archive: str, option: str) -> str:
+    from . import images  # not for those whose archive has not changed since it was read
+
+    return images.digest_of(archive, option)
+
+
+def _manifest_digest(archive: str, option: str) -> str | None:
+    from . import images
+
+    return images.manifest_digest(archive, option)
 
 
 def bring(source: Source, limits: Limits | None = None, option: str = "src") -> Image:
@@ -111,12 +125,14 @@ def bring(source: Source, limits: Limits | None = None, option: str = "src") -> 
 
     MissingImages for a digest that the store does not have. ArchiveError and LauncherError as images.ensure_image.
     """
+    from . import images
+
     limits = limits or Limits()
-    image = images.find(source.digest)
+    image = store.find(source.digest)
     if image is not None:
         limits.check(image.bytes, image.entries, image.depth)
     elif source.kind == DIGEST:
-        raise images.MissingImages([source.digest])
+        raise store.MissingImages([source.digest])
     elif source.kind == URL:
         image = _bring_url(source, limits, option)
     else:
@@ -132,20 +148,22 @@ def remember(source: Source) -> None:
     """
     if source.kind in (FILE, LAYOUT) and _SENT not in source.value:
         with contextlib.suppress(OSError):
-            images.remember(source.value, source.own)
+            stamps.remember(source.value, source.own)
 
 
 def _bring_url(source: Source, limits: Limits, option: str) -> Image:
     if _fetch is None:
         raise LauncherError("cannot be fetched here", option=option, value=source.shown, remedy="Give the path of the archive on this host")
+    from . import archives, images
+
     files.make_directories(places.IMAGES)
-    fd = stamps.open_scratch((places.IMAGES,))
+    fd = archives.open_scratch((places.IMAGES,))
     if fd is None:
         raise LauncherError(f"cannot be fetched: no file can be made in {places.IMAGES}", option=option, value=source.shown,
                             remedy="Make room there")
     try:
         _fetch(source.value, fd, limits.max_bytes + _DOWNLOAD_EXTRA)
-        digest = stamps.hash_file(fd, source.shown, option)
+        digest = archives.hash_file(fd, source.shown, option)
         if digest != source.digest:
             raise LauncherError(f"is not the digest of what {source.shown} gives, which is {digest}", option="checksum",
                                 value=source.digest, remedy="Give the right checksum, or the URL of the archive that it belongs to")

@@ -14,7 +14,7 @@ import hashlib
 import os
 import stat
 
-from ..base import files
+from ..base import files, text
 from ..base.errors import ArchiveError, LauncherError
 from ..base.text import visible
 from ..formats import archive, oci
@@ -22,7 +22,7 @@ from ..formats.compression.codecs import PLAIN
 from ..formats.compression.source import Source
 from ..formats.compression.stream import Stream
 from ..formats.entries import OPAQUE, PIECE, SYMLINK, WHITEOUT, Entry, Summary
-from . import confine, stamps
+from . import archives, confine, stamps
 from . import extract as extracting
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ _MOST_PATHS = 1 << 20  # that look() remembers, 100 bytes for each
 _HEAD = 64 << 10  # bytes in which the first member's name is
 
 
-def extract(source: stamps.Archive, digest: str, directory: int, tree: str, manifest: str) -> dict:
+def extract(source: archives.Archive, digest: str, directory: int, tree: str, manifest: str) -> dict:
     """Fill the empty directory `tree` and write `manifest`, both names below `directory`; return the figures of the image.
 
     LauncherError when the archive has another digest than `digest`; then the caller throws away what is there.
@@ -61,7 +61,7 @@ def extract(source: stamps.Archive, digest: str, directory: int, tree: str, mani
     return _figures(summary, skipped)
 
 
-def look(source: stamps.Archive) -> dict:
+def look(source: archives.Archive) -> dict:
     """Read an archive to its end and return its figures, and its `digest`. ArchiveError for most of what extract() refuses."""
     summary = Summary()
     paths = _Paths()
@@ -118,7 +118,7 @@ class _Paths:
             self._passed = None
 
 
-def manifest_digest(source: stamps.Archive) -> str | None:
+def manifest_digest(source: archives.Archive) -> str | None:
     """Return the digest of the image in an OCI layout or OCI archive, which is not that of the file; None for any other archive."""
     layout, _sha256 = _layout(source)
     return None if layout is None else layout.digest
@@ -132,7 +132,7 @@ def _figures(summary: Summary, skipped: dict[str, int]) -> dict:
 
 
 @contextlib.contextmanager
-def _reading(source: stamps.Archive, summary: Summary, wanted: str | None) -> Iterator[tuple]:
+def _reading(source: archives.Archive, summary: Summary, wanted: str | None) -> Iterator[tuple]:
     """Give (entries, function that returns the digests that the archive goes by, best first, once all entries are read)."""
     before = os.fstat(source.fd)
     layout, sha256 = _layout(source)
@@ -140,7 +140,7 @@ def _reading(source: stamps.Archive, summary: Summary, wanted: str | None) -> It
         def digests() -> list[str]:
             if stat.S_ISDIR(before.st_mode) or wanted == layout.digest:
                 return [layout.digest]
-            found = stamps.PREFIX + sha256.hexdigest() if sha256 else stamps.hash_file(source.fd, source.path, source.option)
+            found = text.DIGEST_PREFIX + sha256.hexdigest() if sha256 else archives.hash_file(source.fd, source.path, source.option)
             return _unchanged(source, before, [found, layout.digest])
 
         yield layout.entries(source.limits, summary), digests
@@ -149,18 +149,18 @@ def _reading(source: stamps.Archive, summary: Summary, wanted: str | None) -> It
     os.lseek(source.fd, 0, os.SEEK_SET)
     stream = Stream(Source(source.fd, sha256), source.limits.max_bytes)
     try:
-        yield archive.entries(stream, source.limits, summary), lambda: _unchanged(source, before, [stamps.PREFIX + sha256.hexdigest()])
+        yield archive.entries(stream, source.limits, summary), lambda: _unchanged(source, before, [text.DIGEST_PREFIX + sha256.hexdigest()])
     finally:
         stream.close()
 
 
-def _unchanged(source: stamps.Archive, before: os.stat_result, digests: list[str]) -> list[str]:
+def _unchanged(source: archives.Archive, before: os.stat_result, digests: list[str]) -> list[str]:
     if stamps.identity(os.fstat(source.fd)) != stamps.identity(before):
-        raise stamps.changing(source.path, source.option)
+        raise archives.changing(source.path, source.option)
     return digests
 
 
-def _layout(source: stamps.Archive) -> tuple:
+def _layout(source: archives.Archive) -> tuple:
     """Return (oci.Layout or None when it is none, hash of the whole file where that is known already)."""
     if stat.S_ISDIR(os.fstat(source.fd).st_mode):
         layout = oci.open_directory(source.fd)
@@ -171,7 +171,7 @@ def _layout(source: stamps.Archive) -> tuple:
     return None if fd is None else oci.open_tar(fd, source.limits), sha256
 
 
-def _plain_tar(source: stamps.Archive) -> tuple:
+def _plain_tar(source: archives.Archive) -> tuple:
     """(descriptor of a tar file that may be a docker or OCI archive or None, hash of the whole source when it had to be unpacked)."""
     sha256 = hashlib.sha256()
     os.lseek(source.fd, 0, os.SEEK_SET)
@@ -187,7 +187,7 @@ def _plain_tar(source: stamps.Archive) -> tuple:
         stream.close()
 
 
-def _spill(stream: Stream, source: stamps.Archive) -> None:
+def _spill(stream: Stream, source: archives.Archive) -> None:
     """Unpack a compressed docker or OCI archive to its scratch file. The file behind `source` is read to its end."""
     if source.scratch is None:
         raise LauncherError("is a compressed docker or OCI archive, and no temporary file can be made to unpack it", option=source.option,

@@ -17,10 +17,10 @@ import contextlib
 import json
 import os
 
-from ..base import files, places
+from ..base import files, places, text
 from ..base.errors import LauncherError
 from ..kernel import mountinfo
-from .stamps import PREFIX, is_digest, locked
+from .stamps import locked
 
 _DIRECTORY = ".uses"
 MOUNT = "a mount"  # of nobody whose name is known
@@ -158,7 +158,7 @@ def _named_in(path: str) -> set[str]:
         content = files.read_limited(path, _LIMIT).decode("utf-8", "replace")
     except (FileNotFoundError, NotADirectoryError, LauncherError):
         return set()
-    return _digests(content.split(PREFIX)[1:])
+    return _digests(content.split(text.DIGEST_PREFIX)[1:])
 
 
 def _mounted() -> set[str]:
@@ -176,4 +176,4 @@ def _mounted() -> set[str]:
 
 def _digests(pieces: list[str]) -> set[str]:
     """The digests whose hexadecimal digits are at the beginnings of these texts."""
-    return {digest for digest in (PREFIX + piece[:_HEX] for piece in pieces) if is_digest(digest)}
+    return {digest for digest in (text.DIGEST_PREFIX + piece[:_HEX] for piece in pieces) if text.is_digest(digest)}

@@ -57,7 +57,7 @@ def test_a_layout_needs_linux_here(tmp_path, monkeypatch):
 
 
 def test_a_layout_is_named_by_its_manifest_and_sent_as_a_tar_of_that_digest(tmp_path):
-    from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import entries, oci
+    from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import limits, oci
 
     path = layout(tmp_path / "layout", (layouts.AMD64, layouts.ARM64))
     archive = local_archives.look(path + "/", lambda: "aarch64")
@@ -66,7 +66,7 @@ def test_a_layout_is_named_by_its_manifest_and_sent_as_a_tar_of_that_digest(tmp_
     with open(tmp_path / "sent.tar", "w+b") as sent:
         archive.write(sent)
         sent.flush()
-        assert oci.open_tar(sent.fileno(), entries.Limits(), "aarch64").digest == archive.digest
+        assert oci.open_tar(sent.fileno(), limits.Limits(), "aarch64").digest == archive.digest
 
 
 def test_the_machine_is_asked_only_for_a_layout(tmp_path):

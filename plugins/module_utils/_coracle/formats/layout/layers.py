@@ -13,7 +13,8 @@ from ...base.errors import ArchiveError
 from .. import tar
 from ..compression.source import Source
 from ..compression.stream import Stream
-from ..entries import OPAQUE, PIECE, WHITEOUT, Entry, Limits, Summary
+from ..entries import OPAQUE, PIECE, WHITEOUT, Entry, Summary
+from ..limits import Limits
 from .documents import broken, check_content, hasher
 
 TYPE_CHECKING = False

@@ -10,12 +10,13 @@ import os
 import stat
 import sys
 
-from ...base import files, text
+from ...base import beneath, text
 from ...base.errors import LauncherError
 from .. import tar
 from ..compression.source import Source
 from ..compression.stream import Stream
-from ..entries import FILE, SYMLINK, Entry, Limits, Summary
+from ..entries import FILE, SYMLINK, Entry, Summary
+from ..limits import Limits
 from .documents import MAX_DOCUMENT, Descriptor, broken, check_content, hasher
 
 TYPE_CHECKING = False
@@ -104,7 +105,7 @@ class DirectoryStore(Store):
     def open(self, name: bytes) -> Part | None:
         shown = text.visible(name)
         try:
-            fd = files.open_beneath(self._fd, name, _READ)
+            fd = beneath.open_beneath(self._fd, name, _READ)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

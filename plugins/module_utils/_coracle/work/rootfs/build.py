@@ -19,7 +19,7 @@ import os
 from ...base import files, libc
 from ...base.errors import LauncherError
 from ...kernel import mounts
-from .. import images
+from .. import store
 from . import kinds, stamp
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def records_of(made: Made) -> Manifest:
     """What was recorded of its image."""
     from ..manifest import Manifest
 
-    return Manifest(images.manifest_path(made.digest))
+    return Manifest(store.manifest_path(made.digest))
 
 
 def make_layer(dest: Dest, made: Made, directory: int) -> None:

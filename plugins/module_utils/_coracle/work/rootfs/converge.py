@@ -11,14 +11,14 @@ import os
 
 from ...base import files
 from ...base.errors import LauncherError
-from .. import images, sources
+from .. import sources, store
 from . import build, locks, place, stamp, switch, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..images import Image
+    from ..store import Image
     from .module import Have
     from .stamp import Made
 
@@ -41,6 +41,8 @@ def apply(want: dict, have: Have) -> None:
 
         verify.drop_damaged(place.Found(dest), have.wanted.digest)
     if have.pruned:
+        from .. import images
+
         have.pruned = images.prune(have.pruned)
 
 
@@ -86,14 +88,14 @@ def _change(want: dict, have: Have, directory: int) -> None:
 def _bring(want: dict, have: Have) -> Image:
     """Return the image, extracted when the store does not have it, or has it damaged."""
     if have.source is None:  # the previous one, which the store has
-        image = images.find(have.wanted.digest)
+        image = store.find(have.wanted.digest)
         if image is None:
-            raise images.MissingImages([have.wanted.digest])
+            raise store.MissingImages([have.wanted.digest])
         have.limits.check(image.bytes, image.entries, image.depth)
         return image
     if have.verdict is not None and have.verdict.is_damaged:
         if have.source.kind == sources.DIGEST:
-            raise images.MissingImages([have.wanted.digest])  # and the action plugin sends it
+            raise store.MissingImages([have.wanted.digest])  # and the action plugin sends it
         from . import verify
 
         verify.distrust(have.wanted.digest)
@@ -119,13 +121,13 @@ def _converge(want: dict, have: Have, now: place.Found, directory: int) -> None:
 def _kept(digest: str) -> Iterator[None]:
     """Hold a shared lock of the image's home: a prune that another task does leaves it. MissingImages when it went just before."""
     try:
-        home = files.open_directory(os.path.dirname(images.manifest_path(digest)))
+        home = files.open_directory(os.path.dirname(store.manifest_path(digest)))
     except FileNotFoundError:
-        raise images.MissingImages([digest]) from None
+        raise store.MissingImages([digest]) from None
     try:
         fcntl.flock(home, fcntl.LOCK_SH)
-        if images.find(digest) is None:
-            raise images.MissingImages([digest])
+        if store.find(digest) is None:
+            raise store.MissingImages([digest])
         yield
     finally:
         os.close(home)
@@ -143,7 +145,7 @@ def _replace(want: dict, now: place.Found, wanted: Made, directory: int) -> None
 
 
 def _mount_again(want: dict, have: Have, now: place.Found, directory: int) -> None:
-    if images.find(now.made.digest) is None:
+    if store.find(now.made.digest) is None:
         have.image = _bring(want, have)
     with _kept(now.made.digest):
         if now.made.kind == stamp.READ_ONLY:

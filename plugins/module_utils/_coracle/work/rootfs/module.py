@@ -18,9 +18,9 @@ import contextlib
 
 from ...base import text
 from ...base.errors import LauncherError
-from ...formats.entries import Limits
+from ...formats.limits import Limits
 from ...model.change import CREATE, LIVE, RECREATE, REMOVE, Change
-from .. import images, sources
+from .. import sources, store
 from . import place, stamp
 from .stamp import Made
 
@@ -28,8 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..images import Image
     from ..sources import Source
+    from ..store import Image
     from .verify import Verdict
 
 _MAX_DEPTH = 256  # verify holds a descriptor for each level
@@ -106,7 +106,7 @@ def _previous(found: place.Found) -> str:
     if digest is None:
         raise LauncherError("has had one image only, there is no previous one", option="dest", value=path,
                             remedy="Name the image that it is to have with src")
-    if images.find(digest) is None:
+    if store.find(digest) is None:
         raise LauncherError(f"had the image {digest} before, which is not in the store any more", option="dest", value=path,
                             remedy="Give its archive as src, with state: present")
     return digest
@@ -158,7 +158,7 @@ def _check_tree(have: Have) -> None:
         from . import kinds
 
         kinds.check_above(have.found.dest)
-    image = images.find(have.wanted.digest) if have.rebuilds else None
+    image = store.find(have.wanted.digest) if have.rebuilds else None
     if image is not None:
         have.limits.check(image.bytes, image.entries, image.depth)
 
@@ -224,8 +224,10 @@ def result(want: dict, have: Have, changes: list[Change], checking: bool) -> dic
     """Return what the module returns. In check mode an archive that is new to this host is read, so that a bad one fails there too."""
     if have.wanted is None:
         return {"pruned": have.pruned}
-    image, archive = have.image or images.find(have.wanted.digest), have.source.archive if have.source is not None else None
+    image, archive = have.image or store.find(have.wanted.digest), have.source.archive if have.source is not None else None
     if image is None and checking and archive is not None:
+        from .. import images
+
         image = images.inspect(archive, have.limits)
     if archive is not None and not checking:
         sources.remember(have.source)

@@ -162,7 +162,7 @@ def image_of(mount: Mount) -> str:
     home, _slash, name = root.rpartition("/")
     digest = "sha256:" + os.path.basename(home)
     is_tree = name == "tree" or name.startswith(".tree.")  # the latter is one that goes (work/homes.py)
-    return digest if is_tree and stamp.is_digest(digest) else ""
+    return digest if is_tree and text.is_digest(digest) else ""
 
 
 def _names(directory: str) -> list[str]:

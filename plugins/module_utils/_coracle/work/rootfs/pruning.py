@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...kernel import mountinfo
 from ...model.change import REMOVE, Change
-from .. import images, uses
+from .. import store, uses
 from . import place
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def unused_after(found: Found, after: Made | None) -> list[str]:
     """Return the digests of the store's images that nobody uses once the tree of the place is `after`, or gone."""
     users = uses.by_image()
     kept = set(after.digests()) if after is not None else set()
-    return [image.digest for image in images.images() if image.digest not in kept and not _has_others(users, found, image.digest)]
+    return [image.digest for image in store.images() if image.digest not in kept and not _has_others(users, found, image.digest)]
 
 
 def is_used_by_others(found: Found, digest: str) -> bool:

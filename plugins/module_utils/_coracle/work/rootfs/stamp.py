@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ...base import files, libc, places
+from ...base import files, places, text
 
 COPY = "copy"
 OVERLAY = "overlay"
@@ -108,17 +108,12 @@ def _parse(words: list[str]) -> Made | None:
         return None
     kind, digest, inode, generation, layer, options, previous, newest = (word if word != "-" else "" for word in words)
     names = options.split(",") if options else []
-    good = (kind in _KINDS and is_digest(digest) and inode.isdigit() and (not generation or generation.isdigit())
-            and (is_layer(layer) if kind == OVERLAY else not layer) and is_digest(newest) and (not previous or is_digest(previous))
+    good = (kind in _KINDS and text.is_digest(digest) and inode.isdigit() and (not generation or generation.isdigit())
+            and (is_layer(layer) if kind == OVERLAY else not layer) and text.is_digest(newest) and (not previous or text.is_digest(previous))
             and all(name in ("devices", "preserve_setuid") for name in names))
     if not good:
         return None
     return Made(kind, digest, int(inode), layer, "devices" in names, "preserve_setuid" in names, previous or None, newest, generation)
-
-
-def is_digest(word: str) -> bool:
-    """True for 'sha256:' and 64 hexadecimal digits in lower case."""
-    return word.startswith("sha256:") and len(word) == 71 and all(character in _HEX for character in word[7:])
 
 
 def is_layer(word: str) -> bool:
@@ -161,5 +156,5 @@ def is_bare(parent: str, name: str, inode: int, generation: str) -> bool:
 
 def identity(fd: int) -> tuple[int, str]:
     """Return (inode, generation) of an open directory; '' where its file system has no generations. Inode numbers alone are used again."""
-    generation = libc.inode_generation(fd)
+    generation = files.inode_generation(fd)
     return os.fstat(fd).st_ino, "" if generation is None else str(generation)

@@ -17,7 +17,7 @@ import contextlib
 import errno
 import os
 
-from ...base import files, libc
+from ...base import beneath, files, libc
 from ...base.errors import LauncherError
 from ...kernel import mountinfo
 from .. import uses
@@ -109,12 +109,12 @@ def remove_leftovers(found: Found, directory: int) -> None:
         if place.is_temporary_mount(dest, mount):
             libc.umount2(mount.point, libc.MNT_DETACH | libc.UMOUNT_NOFOLLOW)
     for name in found.leftovers:
-        files.remove_tree(name, directory)
+        beneath.remove_tree(name, directory)
     if found.layers:
         home = files.open_directory(stamp.layers_of(dest.name), directory)
         try:
             for name in found.layers:
-                files.remove_tree(name, home)
+                beneath.remove_tree(name, home)
         finally:
             os.close(home)
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from ...base import files, libc, text
+from ...base import beneath, files, libc, text
 from ...model.change import RECREATE, Change
-from .. import homes, images
+from .. import homes, store
 from . import apart, build, pruning, stamp
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def _shown(description):
 def verify(found: Found) -> Verdict:
     """Compare the tree at a place with its image. One whose mount is gone is looked at in a mount namespace of its own, read-only."""
     made = found.made
-    if images.find(made.digest) is None:
+    if store.find(made.digest) is None:
         return Verdict([("", "not comparable, the image is not in the store", "the image")])
     if found.is_bare and made.kind == stamp.OVERLAY:
         differing = [tuple(item) for item in apart.call(lambda: _unmounted(found))]
@@ -90,11 +90,11 @@ def _unmounted(found: Found) -> list[Difference]:
 def drop_damaged(found: Found, digest: str) -> None:
     """Remove the damaged tree beside the new one, unless others have it mounted; then it goes with the image."""
     if not pruning.is_used_by_others(found, digest):
-        with homes.locked(os.path.dirname(images.manifest_path(digest))) as home:
+        with homes.locked(os.path.dirname(store.manifest_path(digest))) as home:
             home.remove_old()
 
 
 def distrust(digest: str) -> None:
     """Let the next extraction make the image again. Its present tree stays beside the new one, for whoever has it mounted."""
-    with homes.locked(os.path.dirname(images.manifest_path(digest))) as home:
-        files.remove_tree(homes.INFO, home.fd)
+    with homes.locked(os.path.dirname(store.manifest_path(digest))) as home:
+        beneath.remove_tree(store.INFO, home.fd)

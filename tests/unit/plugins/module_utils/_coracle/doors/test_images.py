@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors import command, tables, verbs
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors.arguments import parse
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, store
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
@@ -21,7 +21,7 @@ VERB = next(verb for verb in command.VERBS if verb.name == "images")
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def stored(tmp_path, monkeypatch):
     """Digests of two images, the second used by the container web."""
     for name in ("IMAGES", "CONTAINERS", "RUN"):
         monkeypatch.setattr(places, name, f"{tmp_path}/{name.lower()}")
@@ -40,24 +40,24 @@ def said(capfd, line):
     return capfd.readouterr().out
 
 
-def test_images_are_listed_with_who_uses_them(store, capfd):
+def test_images_are_listed_with_who_uses_them(stored, capfd):
     lines = said(capfd, "").splitlines()
     assert lines[0].split() == ["DIGEST", "FORMAT", "COMPRESSION", "SIZE", "ENTRIES", "USED", "BY"]
     by_digest = {line.split()[0]: line.split(maxsplit=5)[1:] for line in lines[1:]}
-    assert by_digest == {store[0][:19]: ["newc", "none", "2.0K", "1", "-"], store[1][:19]: ["newc", "none", "2.0K", "1", "container web"]}
+    assert by_digest == {stored[0][:19]: ["newc", "none", "2.0K", "1", "-"], stored[1][:19]: ["newc", "none", "2.0K", "1", "container web"]}
     assert [line.split() for line in said(capfd, "--no-headers").splitlines()] == [line.split() for line in lines[1:]]
-    assert said(capfd, "-q").split() == sorted(store)
+    assert said(capfd, "-q").split() == sorted(stored)
 
 
-def test_json_has_all_of_it(store, capfd):
+def test_json_has_all_of_it(stored, capfd):
     found = {image["digest"]: image for image in json.loads(said(capfd, "--json"))}
-    assert found[store[1]]["used_by"] == ["container web"] and found[store[0]]["used_by"] == []
-    assert (found[store[0]]["bytes"], found[store[0]]["skipped"]) == (2048, {"devices": 0, "sockets": 0})
+    assert found[stored[1]]["used_by"] == ["container web"] and found[stored[0]]["used_by"] == []
+    assert (found[stored[0]]["bytes"], found[stored[0]]["skipped"]) == (2048, {"devices": 0, "sockets": 0})
 
 
-def test_pruning_lists_what_it_has_removed(store, capfd):
-    assert said(capfd, "--prune -q").split() == [store[0]]
-    assert [image.digest for image in images.images()] == [store[1]]
+def test_pruning_lists_what_it_has_removed(stored, capfd):
+    assert said(capfd, "--prune -q").split() == [stored[0]]
+    assert [image.digest for image in store.images()] == [stored[1]]
     assert said(capfd, "--prune -q") == ""
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import FORMATS, TAR_FORMATS, Archive, Tar, new, tar_header
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError  # noqa: E402
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits  # noqa: E402
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits  # noqa: E402
 from ansible_collections.coracle.launcher.tests.unit.archives import (  # noqa: E402
     CHARACTER,
     DIRECTORY,

@@ -14,7 +14,8 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import archive
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.source import Source
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression.stream import Stream
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import (
     BINARY,
     BINARY_SWAPPED,

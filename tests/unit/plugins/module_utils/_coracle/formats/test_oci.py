@@ -21,9 +21,9 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.
     FILE,
     OPAQUE,
     WHITEOUT,
-    Limits,
     Summary,
 )
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
 from ansible_collections.coracle.launcher.tests.unit.layouts import AMD64, ARM64, Images

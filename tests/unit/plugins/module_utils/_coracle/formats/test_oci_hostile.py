@@ -14,8 +14,9 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import oci
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.layout.documents import MAX_DOCUMENT
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
 from ansible_collections.coracle.launcher.tests.unit.layouts import AMD64, INDEX, LAYER, MANIFEST, Images

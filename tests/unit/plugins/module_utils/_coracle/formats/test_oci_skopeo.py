@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import oci
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression import codecs
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
 from ansible_collections.coracle.launcher.tests.unit.layouts import Images

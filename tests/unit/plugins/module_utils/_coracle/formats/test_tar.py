@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats import tar
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import (
     BLOCK,
     CHARACTER,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits, Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar, octal, padded, pax_records, tar_header
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 

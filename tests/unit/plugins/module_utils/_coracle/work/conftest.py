@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc, places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import stamps
+from ansible_collections.coracle.launcher.tests.unit import one_image
 from ansible_collections.coracle.launcher.tests.unit.extracting import World
 
 
@@ -24,3 +27,20 @@ def world(request, tmp_path, monkeypatch):
     if request.param != "openat2":
         _without_openat2(monkeypatch, getattr(errno, request.param))
     return World(tmp_path)
+
+
+@pytest.fixture
+def image_store(tmp_path, monkeypatch):
+    """An empty store below `tmp_path`; an archive that was written just now is remembered like any other. Returns `tmp_path`."""
+    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/images")
+    monkeypatch.setattr(stamps, "_SETTLED", -1)
+    return tmp_path
+
+
+@pytest.fixture
+def source(image_store):
+    """Path of the archive one_image.DATA, beside an empty store."""
+    path = image_store / "image"
+    path.write_bytes(one_image.DATA)
+    os.utime(path, (1000, 1000))
+    return str(path)

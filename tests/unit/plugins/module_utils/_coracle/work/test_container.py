@@ -14,7 +14,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.spec import Want
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.state import EXITED, State
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, sources, stamps
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, sources, stamps, store
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.inspect import Have, Host
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
@@ -233,7 +233,7 @@ def test_a_missing_image_asks_for_its_archive(directory):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def stored(tmp_path, monkeypatch):
     """(path of an archive, its digest)"""
     if os.geteuid() != 0:
         pytest.skip("sets owners: needs root")
@@ -246,7 +246,7 @@ def store(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("make, says", [
     (lambda path: None, "cannot be read: No such file"), (os.mkfifo, "is no regular file, but a fifo"), (os.mkdir, "no OCI layout")])
-def test_an_archive_that_is_none_is_told_before_anything_is_done(store, directory, make, says):
+def test_an_archive_that_is_none_is_told_before_anything_is_done(stored, directory, make, says):
     path = f"{directory}/it"
     make(path)
     want = Want("c", str(directory), "present", {"command": COMMAND, "image": IMAGES[0]})
@@ -254,7 +254,7 @@ def test_an_archive_that_is_none_is_told_before_anything_is_done(store, director
     with pytest.raises(LauncherError, match=says) as caught:
         container.check(want, Have("c", str(directory)), Host())
     assert caught.value.option == "image"
-    want.archive = store[0]
+    want.archive = stored[0]
     container.check(want, Have("c", str(directory)), Host())
 
 
@@ -262,11 +262,11 @@ def brought(archive, digest):
     want = Want("c", f"{places.CONTAINERS}/c", "present", {"command": COMMAND, "image": digest})
     want.archive, want.checked = archive, True
     container.bring_image(container.Job(want, Have("c", want.path)))
-    return images.find(digest)
+    return store.find(digest)
 
 
-def test_an_image_is_brought_from_a_file_a_layout_and_a_url(store, tmp_path, monkeypatch):
-    archive, digest = store
+def test_an_image_is_brought_from_a_file_a_layout_and_a_url(stored, tmp_path, monkeypatch):
+    archive, digest = stored
     assert brought(archive, digest).entries == 1
     made = layouts.Images()
     manifest = made.image([layouts.tar([("a", b"1"), ("b", b"2")])])
@@ -278,9 +278,9 @@ def test_an_image_is_brought_from_a_file_a_layout_and_a_url(store, tmp_path, mon
     assert brought("https://images.example.org/root.img", "sha256:" + hashlib.sha256(content).hexdigest()).entries == 3
 
 
-def test_a_wrong_checksum_says_nothing_of_the_archive(store, tmp_path, monkeypatch):
+def test_a_wrong_checksum_says_nothing_of_the_archive(stored, tmp_path, monkeypatch):
     monkeypatch.setattr(stamps, "_SETTLED", -1)
-    archive, digest = store
+    archive, digest = stored
     assert brought(archive, digest).entries == 1
     (tmp_path / "other").write_bytes(Archive().file(b"b").end())
     brought(f"{tmp_path}/other", digest)
@@ -292,8 +292,8 @@ def test_a_wrong_checksum_says_nothing_of_the_archive(store, tmp_path, monkeypat
     assert stamps.known(f"{tmp_path}/other") == want.spec["image"]
 
 
-def test_a_container_elsewhere_holds_its_image_also_when_it_does_not_run(store, directory):
-    archive, digest = store
+def test_a_container_elsewhere_holds_its_image_also_when_it_does_not_run(stored, directory):
+    archive, digest = stored
     images.ensure_image(archive)
     want = Want("c", str(directory), "present", {"command": COMMAND, "image": digest})
     have = Have("c", str(directory))
@@ -306,8 +306,8 @@ def test_a_container_elsewhere_holds_its_image_also_when_it_does_not_run(store, 
     assert [image.digest for image in images.unused()] == [digest]
 
 
-def test_a_container_of_ours_needs_no_record(store):
-    archive, digest = store
+def test_a_container_of_ours_needs_no_record(stored):
+    archive, digest = stored
     images.ensure_image(archive)
     want = Want("c", f"{places.CONTAINERS}/c", "present", {"command": COMMAND, "image": digest})
     job = container.Job(want, Have("c", want.path))

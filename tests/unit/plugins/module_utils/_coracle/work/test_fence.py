@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import caps, landlock, seccomp
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import confine, fence
 

@@ -6,43 +6,17 @@
 from __future__ import annotations
 
 import errno
-import gzip
-import hashlib
 import os
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc, places
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import homes, images, stamps, unpack
-from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, Archive
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath, libc, places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import homes, images, stamps, store, unpack
+from ansible_collections.coracle.launcher.tests.unit.archives import Archive
+from ansible_collections.coracle.launcher.tests.unit.one_image import DIGEST, in_child
 
 assert unpack  # loaded here, it is there in every child that extracts
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
-DATA = gzip.compress(Archive().file(b"a", b"hello").node(b"null", CHARACTER).end(), mtime=0)
-DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
-OTHER = "sha256:" + "0" * 64
-
-
-@pytest.fixture
-def source(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/var/images")
-    path = tmp_path / "image"
-    path.write_bytes(DATA)
-    os.utime(path, (1000, 1000))
-    monkeypatch.setattr(stamps, "_SETTLED", -1)
-    return str(path)
-
-
-def in_child(function):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        finally:
-            os._exit(code)
-    return pid
 
 
 def test_leftovers_of_killed_runs_go(source):
@@ -62,7 +36,7 @@ def test_leftovers_go_with_pruning_too(source):
     for name in "123":
         os.makedirs(f"{places.IMAGES}/{name * 64}/.tree.tmp/deep")
     os.makedirs(f"{places.IMAGES}/{'2' * 64}/tree")
-    files.remove_tree(f"{places.IMAGES}/{'3' * 64}/.tree.tmp")
+    beneath.remove_tree(f"{places.IMAGES}/{'3' * 64}/.tree.tmp")
     for name in (".scratch-0123456789abcdef", ".image.tmp", "..image.tmp.new", ".manifest.tmp", "manifest"):
         with open(f"{places.IMAGES}/{'1' * 64}/{name}", "w", encoding="ascii"):
             pass
@@ -74,14 +48,14 @@ def test_leftovers_go_with_pruning_too(source):
 def test_leftovers_that_cannot_be_removed_are_not_the_error_of_an_extraction(source, monkeypatch):
     other = f"{places.IMAGES}/{'1' * 64}"
     os.makedirs(f"{other}/.tree.tmp")
-    remove = files.remove_tree
+    remove = beneath.remove_tree
 
     def refuse(name, dirfd=None):
         if dirfd is not None and os.path.samestat(os.fstat(dirfd), os.stat(other)):
             raise OSError(errno.EPERM, "immutable")
         remove(name, dirfd)
 
-    monkeypatch.setattr(files, "remove_tree", refuse)
+    monkeypatch.setattr(beneath, "remove_tree", refuse)
     assert images.ensure_image(source).digest == DIGEST and os.path.isdir(other)
 
 
@@ -107,7 +81,7 @@ def test_killed_while_a_damaged_image_is_made_again_the_old_one_is_not_taken_for
         images.ensure_image(source)
 
     assert os.waitstatus_to_exitcode(os.waitpid(in_child(killed), 0)[1]) == 9
-    image = images.find(DIGEST)
+    image = store.find(DIGEST)
     assert image is None or os.listdir(image.tree) == ["a"]
     monkeypatch.setattr(images, "_is_used", lambda digest: True)  # no file of it goes, however often this happens
     images.ensure_image(source)
@@ -143,8 +117,8 @@ def killed_pruning(digest, *gone):
     with homes.locked(f"{places.IMAGES}/{digest[7:]}") as home:
         home.hide()
         for name in gone:
-            files.remove_tree(name, home.fd)
-    assert images.find(digest) is None
+            beneath.remove_tree(name, home.fd)
+    assert store.find(digest) is None
     return f"{places.IMAGES}/{digest[7:]}"
 
 
@@ -163,7 +137,7 @@ def test_pruning_that_was_killed_is_taken_back_when_somebody_uses_the_image(host
     write(host / "containers" / "web" / "settings", f"image: {digest}\n")
     os.mkdir(f"{home}/.tree.tmp")
     then(host)
-    assert sorted(os.listdir(home)) == ["image", "manifest", "tree"] and images.find(digest).entries == 1
+    assert sorted(os.listdir(home)) == ["image", "manifest", "tree"] and store.find(digest).entries == 1
 
 
 def test_pruning_that_was_killed_is_taken_back_by_who_wants_the_image(host):
@@ -177,7 +151,7 @@ def test_half_an_image_is_not_shown(host):
     digest = image(host, "one")
     home = killed_pruning(digest, "image")
     write(host / "containers" / "web" / "settings", f"image: {digest}\n")
-    files.remove_tree(f"{home}/.tree.hidden/one")
+    beneath.remove_tree(f"{home}/.tree.hidden/one")
     images.prune([])
-    assert images.find(digest) is None
+    assert store.find(digest) is None
     assert os.listdir(images.ensure_image(f"{host}/one").tree) == ["one"]

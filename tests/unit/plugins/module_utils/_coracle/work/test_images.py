@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import hashlib
 import json
 import os
 import shutil
@@ -18,40 +17,28 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc, places
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import extract as extracting
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, stamps, unpack
-from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, Archive
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, store, unpack
+from ansible_collections.coracle.launcher.tests.unit.archives import Archive
+from ansible_collections.coracle.launcher.tests.unit.one_image import DIGEST, OTHER, in_child
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
-DATA = gzip.compress(Archive().file(b"a", b"hello").node(b"null", CHARACTER).end(), mtime=0)
-DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
-OTHER = "sha256:" + "0" * 64
-
-
-@pytest.fixture
-def source(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/var/images")
-    path = tmp_path / "image"
-    path.write_bytes(DATA)
-    os.utime(path, (1000, 1000))
-    monkeypatch.setattr(stamps, "_SETTLED", -1)
-    return str(path)
 
 
 def test_an_image_is_extracted_once(source):
-    assert not images.plan_image(source).present and images.images() == []
+    assert store.find(images.digest_of(source)) is None and store.images() == []
     image = images.ensure_image(source)
-    assert (image.digest, image.tree, image.entries) == (DIGEST, images.image_tree(DIGEST), 2)
+    assert (image.digest, image.tree, image.entries) == (DIGEST, store.find(DIGEST).tree, 2)
     inode = os.stat(image.tree).st_ino
-    assert images.ensure_image(source).as_dict() == image.as_dict() == images.find(DIGEST).as_dict()
+    assert images.ensure_image(source).as_dict() == image.as_dict() == store.find(DIGEST).as_dict()
     assert os.stat(image.tree).st_ino == inode
-    assert images.plan_image(source).present
-    assert [found.digest for found in images.images()] == [DIGEST]
+    assert store.find(images.digest_of(source)) is not None
+    assert [found.digest for found in store.images()] == [DIGEST]
 
 
 def test_planning_and_looking_write_nothing(source):
-    assert images.plan_image(source).digest == DIGEST
+    assert images.digest_of(source) == DIGEST
     image = images.inspect(source)
     assert (image.digest, image.tree, image.skipped, image.bytes) == (DIGEST, None, {"devices": 1, "sockets": 0}, 5)
     assert not os.path.exists(places.IMAGES)
@@ -69,15 +56,9 @@ def test_another_file_than_was_promised(source):
 
 @pytest.mark.parametrize("digest", ["", "sha256:", "sha256:" + "A" * 64, "sha256:../../etc", "md5:" + "0" * 64, "sha256:" + "0" * 63])
 def test_digests_are_checked_before_they_become_paths(source, digest):
-    for function in (images.find, images.image_tree, images.remove_image):
+    for function in (store.find, store.manifest_path, images.remove_image):
         with pytest.raises(LauncherError, match="is not a digest"):
             function(digest)
-
-
-def test_a_missing_image_asks_for_itself(source):
-    with pytest.raises(images.MissingImages) as caught:
-        images.image_tree(OTHER)
-    assert caught.value.needs_image == [OTHER]
 
 
 def test_removal(source):
@@ -137,7 +118,7 @@ def as_of_an_earlier_release(digest):
 
 def test_an_image_of_an_earlier_release_is_extracted_again(source):
     path = as_of_an_earlier_release(images.ensure_image(source).digest)
-    assert images.find(DIGEST) is None
+    assert store.find(DIGEST) is None
     assert sorted(os.listdir(images.ensure_image(source).tree)) == ["a"]
     assert sorted(os.listdir(path)) == ["image", "manifest", "tree"]
 
@@ -195,22 +176,10 @@ def test_what_a_tool_has_packed_is_unpacked(source, tool):
 # --- several at once, and kills
 
 
-def in_child(function):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        finally:
-            os._exit(code)
-    return pid
-
-
 def test_two_at_once_extract_it_once(source):
     children = [in_child(lambda: images.ensure_image(source)) for _number in range(4)]
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
-    assert images.find(DIGEST) is not None and sorted(os.listdir(f"{places.IMAGES}/{DIGEST[7:]}")) == ["image", "manifest", "tree"]
+    assert store.find(DIGEST) is not None and sorted(os.listdir(f"{places.IMAGES}/{DIGEST[7:]}")) == ["image", "manifest", "tree"]
 
 
 def test_a_child_that_is_killed_is_one_clear_error(source, monkeypatch):
@@ -233,7 +202,7 @@ def test_killed_at_any_moment_the_image_is_whole_or_absent(source, delay):
     time.sleep(delay)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    image = images.find(digest)
+    image = store.find(digest)
     if image is not None:
         assert sum(len(names) for _path, _directories, names in os.walk(image.tree)) == 600
     images.ensure_image(source)

@@ -28,9 +28,9 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.
     OPAQUE,
     SYMLINK,
     WHITEOUT,
-    Limits,
     Summary,
 )
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import extract
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
 from ansible_collections.coracle.launcher.tests.unit.layouts import Images

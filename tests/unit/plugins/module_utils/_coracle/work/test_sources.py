@@ -10,10 +10,10 @@ import os
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places, text
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Limits
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, sources, stamps, unpack
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import archives, images, sources, stamps, store, unpack
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 
@@ -33,12 +33,10 @@ DIGEST = digest(DATA)
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/var/images")
-    monkeypatch.setattr(stamps, "_SETTLED", -1)
+def host(image_store, monkeypatch):
     monkeypatch.setattr(sources, "_fetch", None)
-    (tmp_path / "file").write_bytes(DATA)
-    return tmp_path
+    (image_store / "file").write_bytes(DATA)
+    return image_store
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def layout(host):
 
 def nothing_left():
     """True when the store has nothing but what it keeps of purpose."""
-    return all(stamps.is_digest(stamps.PREFIX + name) or name in (".stamps", ".uses") for name in os.listdir(places.IMAGES))
+    return all(text.is_digest(text.DIGEST_PREFIX + name) or name in (".stamps", ".uses") for name in os.listdir(places.IMAGES))
 
 
 # --- what may be named
@@ -62,12 +60,12 @@ def test_a_file(host):
     source = sources.resolve(f"{host}/file")
     assert (source.kind, source.digest, source.archive) == (sources.FILE, DIGEST, f"{host}/file")
     assert not os.path.exists(places.IMAGES)
-    assert sources.bring(source).digest == DIGEST and os.path.isfile(f"{images.image_tree(DIGEST)}/a")
+    assert sources.bring(source).digest == DIGEST and os.path.isfile(f"{store.find(DIGEST).tree}/a")
 
 
 def test_a_file_that_is_known_is_not_read(host, monkeypatch):
     sources.bring(sources.resolve(f"{host}/file"))
-    monkeypatch.setattr(stamps, "open_archive", lambda *_arguments: pytest.fail("was opened"))
+    monkeypatch.setattr(archives, "open_archive", lambda *_arguments: pytest.fail("was opened"))
     source = sources.resolve(f"{host}/file")
     assert source.digest == DIGEST and sources.bring(source).duration is None
 
@@ -83,12 +81,12 @@ def test_what_was_sent_is_not_remembered(host):
 
 
 def test_a_digest(host):
-    with pytest.raises(images.MissingImages) as caught:
+    with pytest.raises(store.MissingImages) as caught:
         sources.resolve(DIGEST)
     assert caught.value.needs_image == [DIGEST]
     source = sources.resolve(DIGEST, DIGEST)  # its archive is on the controller
     assert (source.kind, source.archive) == (sources.DIGEST, None)
-    with pytest.raises(images.MissingImages):
+    with pytest.raises(store.MissingImages):
         sources.bring(source)
     images.ensure_image(f"{host}/file")
     assert sources.bring(sources.resolve(DIGEST)).digest == DIGEST
@@ -203,7 +201,7 @@ def test_an_archive_of_a_layout_is_named_by_its_own_digest_or_its_manifest(host,
         sources.resolve(f"{host}/tar", OTHER)
     with pytest.raises(LauncherError, match="has the digest"):
         images.ensure_image(f"{host}/tar", OTHER)
-    assert nothing_left() and len(images.images()) == 2
+    assert nothing_left() and len(store.images()) == 2
 
 
 def test_a_docker_archive(host):
@@ -221,7 +219,7 @@ def test_a_layer_that_is_another_than_its_digest_says(host, layout):
         file.write(b"!")
     with pytest.raises(ArchiveError):
         sources.bring(sources.resolve(path))
-    assert images.find(manifest) is None and nothing_left()
+    assert store.find(manifest) is None and nothing_left()
 
 
 def test_a_root_file_system_with_the_names_of_a_layout_is_none(host):

@@ -5,43 +5,16 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, stamps, unpack
-from ansible_collections.coracle.launcher.tests.unit.archives import CHARACTER, Archive
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import archives, images, stamps, store, unpack
+from ansible_collections.coracle.launcher.tests.unit.one_image import DATA, DIGEST, OTHER, in_child
 
 assert unpack  # loaded here, it is there in every child that extracts
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
-DATA = gzip.compress(Archive().file(b"a", b"hello").node(b"null", CHARACTER).end(), mtime=0)
-DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
-OTHER = "sha256:" + "0" * 64
-
-
-@pytest.fixture
-def source(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "IMAGES", f"{tmp_path}/var/images")
-    path = tmp_path / "image"
-    path.write_bytes(DATA)
-    os.utime(path, (1000, 1000))
-    monkeypatch.setattr(stamps, "_SETTLED", -1)
-    return str(path)
-
-
-def in_child(function):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        finally:
-            os._exit(code)
-    return pid
 
 
 def read(path):
@@ -68,8 +41,8 @@ def test_known_only_while_nothing_changes(source):
 def test_an_unchanged_source_is_not_read(source, monkeypatch):
     images.ensure_image(source)
     read(source)
-    monkeypatch.setattr(stamps, "hash_file", lambda *_arguments: pytest.fail("was read"))
-    assert images.plan_image(source).present and images.ensure_image(source).digest == DIGEST
+    monkeypatch.setattr(archives, "hash_file", lambda *_arguments: pytest.fail("was read"))
+    assert store.find(images.digest_of(source)) is not None and images.ensure_image(source).digest == DIGEST
 
 
 def test_a_file_that_was_written_just_now_is_not_trusted(source, monkeypatch):
@@ -152,7 +125,7 @@ def test_no_file_of_others_goes_for_a_scratch_file(tmp_path, no_nameless_files):
     (tmp_path / "tmp").mkdir()
     for name in (".scratch", ".scratch-"):
         (tmp_path / "tmp" / name).write_text("mine")
-    os.close(stamps.open_scratch((f"{tmp_path}/nowhere", f"{tmp_path}/tmp")))
+    os.close(archives.open_scratch((f"{tmp_path}/nowhere", f"{tmp_path}/tmp")))
     assert sorted(os.listdir(tmp_path / "tmp")) == [".scratch", ".scratch-"]
 
 
@@ -164,5 +137,5 @@ def test_a_full_disk_is_not_asked_for_a_scratch_file_with_a_name(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "open", full)
-    assert stamps.open_scratch((f"{tmp_path}/a", f"{tmp_path}/b")) is None and asked == [f"{tmp_path}/a", f"{tmp_path}/b"]
+    assert archives.open_scratch((f"{tmp_path}/a", f"{tmp_path}/b")) is None and asked == [f"{tmp_path}/a", f"{tmp_path}/b"]
     monkeypatch.undo()

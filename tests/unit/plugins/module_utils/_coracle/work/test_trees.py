@@ -11,7 +11,7 @@ import stat
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath, files
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import trees
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.manifest import Policy
@@ -181,7 +181,7 @@ def test_directories_that_are_not_of_the_image_are_not_entered(copies):
         here = deeper
     os.close(here)
     assert copies.paths() == ["d"]
-    files.remove_tree(f"{path}/d")
+    beneath.remove_tree(f"{path}/d")
 
 
 def test_a_link_out_of_the_tree_is_not_followed(copies, tmp_path):
@@ -273,7 +273,7 @@ def test_what_changes_while_it_is_compared_is_a_difference(copies, monkeypatch, 
     def change(first, *_arguments):
         if first != name:
             return False
-        files.remove_tree(f"{path}/{name}")
+        beneath.remove_tree(f"{path}/{name}")
         make(f"{path}/{name}")
         return True
 

@@ -9,9 +9,9 @@ import os
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc, places
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath, files, libc, places
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.state import State
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import homes, images, records, stamps, unpack, uses
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import homes, images, records, store, unpack, uses
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 
 assert unpack  # loaded here, it is there in every child that extracts
@@ -20,11 +20,10 @@ ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
-    for name in ("IMAGES", "CONTAINERS", "RUN"):
-        monkeypatch.setattr(places, name, f"{tmp_path}/{name.lower()}")
-    monkeypatch.setattr(stamps, "_SETTLED", -1)
-    return tmp_path
+def host(image_store, monkeypatch):
+    for name in ("CONTAINERS", "RUN"):
+        monkeypatch.setattr(places, name, f"{image_store}/{name.lower()}")
+    return image_store
 
 
 def write(path, content):
@@ -141,7 +140,7 @@ def test_adding_again_writes_nothing(host):
 def test_what_is_mounted_from_an_image_uses_it(host, own_network):  # pylint: disable=unused-argument
     digest = image(host, "one")
     os.mkdir(host / "there")
-    libc.mount(images.image_tree(digest), f"{host}/there", None, libc.MS_BIND)
+    libc.mount(store.find(digest).tree, f"{host}/there", None, libc.MS_BIND)
     assert uses.by_image() == {digest: ["a mount"]}
     assert images.unused() == [] and images.prune([digest]) == []
     libc.umount2(f"{host}/there")
@@ -149,7 +148,7 @@ def test_what_is_mounted_from_an_image_uses_it(host, own_network):  # pylint: di
     libc.mount("tmpfs", f"{host}/there", "tmpfs")
     for name in ("upper", "work", "merged"):
         os.mkdir(host / "there" / name)
-    overlay = f"lowerdir={images.image_tree(digest)},upperdir={host}/there/upper,workdir={host}/there/work"
+    overlay = f"lowerdir={store.find(digest).tree},upperdir={host}/there/upper,workdir={host}/there/work"
     libc.mount("overlay", f"{host}/there/merged", "overlay", 0, overlay)
     assert uses.by_image() == {digest: ["a mount"]} and images.prune([digest]) == []
     libc.umount2(f"{host}/there/merged")
@@ -171,10 +170,10 @@ def test_only_what_nobody_uses_is_pruned(host):
     write(host / "containers" / "web" / "settings", f"image: {two}\n")
     assert [found.digest for found in images.unused()] == [three]
     assert images.prune([one, two, three, ONE]) == [three]
-    assert sorted(found.digest for found in images.images()) == sorted([one, two])
+    assert sorted(found.digest for found in store.images()) == sorted([one, two])
     os.unlink(host / "trees" / ".tree.coracle")
     assert images.prune([found.digest for found in images.unused()]) == [one]
-    assert [found.digest for found in images.images()] == [two] and os.path.isfile(f"{images.image_tree(two)}/two")
+    assert [found.digest for found in store.images()] == [two] and os.path.isfile(f"{store.find(two).tree}/two")
 
 
 def test_an_image_that_is_used_meanwhile_stays(host, monkeypatch):
@@ -183,16 +182,16 @@ def test_an_image_that_is_used_meanwhile_stays(host, monkeypatch):
 
     def use(home):
         hide(home)
-        assert images.find(digest) is None  # nobody can begin to use it any more
+        assert store.find(digest) is None  # nobody can begin to use it any more
         write(host / "containers" / "web" / "settings", f"image: {digest}\n")
 
     monkeypatch.setattr(homes.Home, "hide", use)
-    assert images.prune([digest]) == [] and os.path.isfile(f"{images.image_tree(digest)}/one")
+    assert images.prune([digest]) == [] and os.path.isfile(f"{store.find(digest).tree}/one")
 
 
 def test_an_image_that_somebody_works_on_is_not_pruned(host):
     digest = image(host, "one")
-    with homes.locked(os.path.dirname(images.image_tree(digest))):
+    with homes.locked(os.path.dirname(store.find(digest).tree)):
         assert images.prune([digest]) == []
     assert images.prune([digest]) == [digest]
 
@@ -225,7 +224,7 @@ def test_a_container_on_a_disk_that_is_not_mounted_holds_its_image(host, own_net
     assert uses.by_image() == {ONE: [f"something at {host}/srv/web"]}
     libc.umount2(f"{host}/srv")
     assert uses.by_image() == {ONE: [f"container {host}/srv/web"]}
-    files.remove_tree(f"{host}/srv/web")
+    beneath.remove_tree(f"{host}/srv/web")
     uses.tidy()
     assert recorded() == []
     libc.umount2(f"{host}/srv")
@@ -235,7 +234,7 @@ def test_a_tree_that_was_removed_with_what_is_above_it_holds_nothing(host):
     write(host / "trees" / "deep" / "er" / ".one.coracle", f"copy {ONE} 17 - - - -\n")
     uses.add(f"{host}/trees/deep/er/one", [ONE])
     assert uses.by_image() == {ONE: [f"tree {host}/trees/deep/er/one"]}
-    files.remove_tree(f"{host}/trees/deep")
+    beneath.remove_tree(f"{host}/trees/deep")
     uses.tidy()
     assert uses.by_image() == {} and recorded() == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files, libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import container, images, store
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import above, build, locks
 from ansible_collections.coracle.launcher.tests.unit.rootfs_task import KINDS
 
@@ -98,7 +98,7 @@ def test_a_failure_leaves_the_layer_of_a_tree_with_a_mount_in_it(task, monkeypat
 def test_a_prune_beside_it_leaves_the_image(task, monkeypatch):
     meanwhile(monkeypatch, lambda: images.prune([task.digest("one")]))
     task.run(backing_store="copy")
-    assert images.find(task.digest("one")) is not None
+    assert store.find(task.digest("one")) is not None
 
 
 def test_previous_keeps_the_kind_and_the_options(task):

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import ArchiveError, LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import mountinfo
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, uses
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, store, uses
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import converge
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import module as rootfs
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
@@ -23,7 +23,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def known(task):
-    return {image.digest for image in images.images()}
+    return {image.digest for image in store.images()}
 
 
 def test_check_mode_writes_nothing(task):
@@ -60,11 +60,11 @@ def test_checksum(task):
 
 def test_an_image_by_its_digest(task):
     one = task.digest("one")
-    with pytest.raises(images.MissingImages):
+    with pytest.raises(store.MissingImages):
         task.run(check=True, src=one)
     # With a checksum beside it, it is the action plugin that asks: check mode needs no content, the run does.
     assert len(task.run(check=True, src=one, checksum=one)) == 1 and task.result["image"] == {"digest": one}
-    with pytest.raises(images.MissingImages):
+    with pytest.raises(store.MissingImages):
         task.run(src=one, checksum=one)
     assert not os.path.exists(task.place)
     images.ensure_image(task.one)
@@ -127,7 +127,7 @@ def test_verify_without_the_image_makes_the_tree_again(task, kind):
 
 def damage(task):
     """Change a file of the image in the store."""
-    with open(f"{images.find(task.digest('one')).tree}/etc/release", "w", encoding="ascii") as file:
+    with open(f"{store.find(task.digest('one')).tree}/etc/release", "w", encoding="ascii") as file:
         file.write("eno")
 
 
@@ -141,7 +141,7 @@ def test_verify_extracts_a_damaged_image_again(task, kind):
     one = task.digest("one")
     assert names(changes) == ["etc/release"] and changes[-1] == ("image", one, one, "recreate")
     assert task.release() == "one" and task.is_clean(kind)
-    assert sorted(os.listdir(os.path.dirname(images.find(one).tree))) == ["image", "manifest", "tree"]
+    assert sorted(os.listdir(os.path.dirname(store.find(one).tree))) == ["image", "manifest", "tree"]
 
 
 @every_kind
@@ -153,7 +153,7 @@ def test_a_damaged_image_without_its_archive(task, kind):
     one = task.digest("one")
     with pytest.raises(LauncherError, match="differs from what was recorded of it.*Give its archive"):
         task.run(src=one, verify=True, **KINDS[kind])
-    with pytest.raises(images.MissingImages):  # the action plugin has the archive, and sends it
+    with pytest.raises(store.MissingImages):  # the action plugin has the archive, and sends it
         task.run(src=one, checksum=one, verify=True, **KINDS[kind])
     assert task.release() == "eno"
     task.run(verify=True, **KINDS[kind])
@@ -379,7 +379,7 @@ def test_an_unmounted_tree_that_a_container_has_mounted_for_itself(task):
     def begin():
         libc.unshare(libc.CLONE_NEWNS)
         libc.mount(None, "/", None, libc.MS_REC | libc.MS_PRIVATE)
-        lower = images.find(task.digest("one")).tree
+        lower = store.find(task.digest("one")).tree
         libc.mount("overlay", f"{task.path}/inside", "overlay", 0, f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work")
     with Somebody(begin) as somebody:
         assert task.run() == [] and task.run(verify=True) == [] and task.mounts() == []

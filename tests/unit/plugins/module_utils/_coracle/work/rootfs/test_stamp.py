@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs import stamp
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.rootfs.stamp import Made
 
@@ -53,14 +53,14 @@ def test_what_is_no_file_is_no_stamp(tmp_path, make):
 def test_an_inode_number_that_is_used_again_is_another_directory(tmp_path, monkeypatch):
     root = f"{tmp_path}/root"
     os.mkdir(root)
-    monkeypatch.setattr(libc, "inode_generation", lambda fd: 7)
+    monkeypatch.setattr(files, "inode_generation", lambda fd: 7)
     fd = os.open(root, os.O_RDONLY)
     inode, generation = stamp.identity(fd)
     os.close(fd)
     write(tmp_path, Made(stamp.OVERLAY, ONE, inode, "0123abcd", newest=ONE, generation=generation).line())
     assert generation == "7" and stamp.unmounted(root).generation == "7"
     for other in (8, 0, None):
-        monkeypatch.setattr(libc, "inode_generation", lambda fd, other=other: other)
+        monkeypatch.setattr(files, "inode_generation", lambda fd, other=other: other)
         assert stamp.unmounted(root) is None
 
 

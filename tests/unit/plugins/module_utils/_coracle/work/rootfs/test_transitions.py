@@ -12,7 +12,7 @@ import shutil
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import store
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 from ansible_collections.coracle.launcher.tests.unit.rootfs_task import KINDS
 
@@ -37,7 +37,7 @@ def test_life_of_a_tree(task, kind):
     assert task.four(src=task.two, **KINDS[kind]) == [("src", one, two, "recreate")]
     check_is(task, kind, "two")
     assert task.four(state="absent") == [("dest", two, None, "remove")]
-    assert task.beside() == [] and not task.mounts() and {image.digest for image in images.images()} == {one, two}
+    assert task.beside() == [] and not task.mounts() and {image.digest for image in store.images()} == {one, two}
 
 
 @pytest.mark.parametrize("before, after, src", [(*pair, src) for pair in itertools.permutations(KINDS, 2) for src in ("one", "two")])
@@ -83,7 +83,7 @@ def test_a_changed_image_takes_what_was_written_with_it(task):
 
 def test_the_image_is_never_written(task):
     task.run()
-    image = images.find(task.digest("one"))
+    image = store.find(task.digest("one"))
     task.write("etc/release", "mine")
     os.unlink(f"{task.dest}/bin/su")
     assert open(f"{image.tree}/etc/release", encoding="ascii").read() == "one" and os.path.exists(f"{image.tree}/bin/su")

@@ -14,7 +14,7 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, example, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files  # noqa: E402
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath  # noqa: E402
 
 part = st.sampled_from([b"a", b"b", b"c", b"l", b"m", b".", b"..", b"", b"\xff\n", b"n" * 255, b"n" * 256])
 target = st.sampled_from([b"/", b"..", b"../..", b".", b"a", b"b/c", b"OUT", b"../outside", b"/proc/self/root", b"/proc/self/cwd", b"l", b"m",
@@ -51,7 +51,7 @@ def test_P5_what_is_opened_lies_below_the_root(tmp_path, links, path, flags):
                 os.symlink(to.replace(b"OUT", os.fsencode(f"{world}/outside")), where)
         root = os.open(f"{world}/root", os.O_RDONLY)
         try:
-            found = [attempt(way, root, path, flags) for way in (files.open_beneath, files._walk_beneath)]
+            found = [attempt(way, root, path, flags) for way in (beneath.open_beneath, beneath._walk_beneath)]
             for fd in found:
                 if isinstance(fd, int):
                     real = os.readlink(f"/proc/self/fd/{fd}")
@@ -72,7 +72,7 @@ def test_P5_the_same_links_lead_out_where_they_are_followed(tmp_path):
     root = os.open(tmp_path / "root", os.O_RDONLY)
     try:
         os.close(os.open("l/secret", os.O_RDONLY, dir_fd=root))
-        for way in (files.open_beneath, files._walk_beneath):
+        for way in (beneath.open_beneath, beneath._walk_beneath):
             assert attempt(way, root, b"l/secret", os.O_RDONLY) in (OSError, NotADirectoryError)
     finally:
         os.close(root)
