@@ -266,7 +266,9 @@ def bring_image(job: Job) -> None:
         from . import sources
 
         kind = sources.kind_of(job.want.archive, "image")
-        sources.bring(sources.Source(job.want.archive, kind, job.want.spec["image"]), option="image")
+        source = sources.Source(job.want.archive, kind, job.want.spec["image"])
+        sources.bring(source, option="image")
+        sources.remember(source)
 
 
 def asked_end(want: Want) -> tuple[int | None, int | None]:

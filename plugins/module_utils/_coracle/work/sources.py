@@ -137,7 +137,6 @@ def bring(source: Source, limits: Limits | None = None, option: str = "src") -> 
         image = _bring_url(source, limits, option)
     else:
         image = images.ensure_image(source.value, source.digest, limits, option)
-    remember(source)
     return image
 
 

@@ -53,6 +53,13 @@ def nothing_left():
     return all(text.is_digest(text.DIGEST_PREFIX + name) or name in (".stamps", ".uses") for name in os.listdir(places.IMAGES))
 
 
+def bring(*named):
+    """All that a task does which succeeds."""
+    source = sources.resolve(*named)
+    sources.bring(source)
+    sources.remember(source)
+
+
 # --- what may be named
 
 
@@ -64,7 +71,7 @@ def test_a_file(host):
 
 
 def test_a_file_that_is_known_is_not_read(host, monkeypatch):
-    sources.bring(sources.resolve(f"{host}/file"))
+    bring(f"{host}/file")
     monkeypatch.setattr(archives, "open_archive", lambda *_arguments: pytest.fail("was opened"))
     source = sources.resolve(f"{host}/file")
     assert source.digest == DIGEST and sources.bring(source).duration is None
@@ -74,9 +81,9 @@ def test_what_was_sent_is_not_remembered(host):
     path = host / "ansible-tmp-17" / "file"
     path.parent.mkdir()
     path.write_bytes(DATA)
-    sources.bring(sources.resolve(str(path), DIGEST))
+    bring(str(path), DIGEST)
     assert not os.path.exists(f"{places.IMAGES}/.stamps")
-    sources.bring(sources.resolve(f"{host}/file", DIGEST))
+    bring(f"{host}/file", DIGEST)
     assert len(os.listdir(f"{places.IMAGES}/.stamps")) == 1
 
 
@@ -177,11 +184,11 @@ def test_a_layout_directory_is_named_by_its_manifest(host, layout):
 
 
 def test_a_layout_that_is_known_is_not_read(host, layout, monkeypatch):
-    sources.bring(sources.resolve(layout[0]))
+    bring(layout[0])
     monkeypatch.setattr(images, "_fenced", lambda *_arguments: pytest.fail("was read"))
     assert sources.resolve(layout[0]).digest == layout[1]
     monkeypatch.undo()
-    monkeypatch.setattr(places, "IMAGES", f"{host}/var/images")
+    monkeypatch.setattr(places, "IMAGES", f"{host}/images")
     os.utime(f"{layout[0]}/index.json", (1, 1))
     assert stamps.known(layout[0]) is None
 
