@@ -50,14 +50,6 @@ def manifest_digest(archive: str, option: str = "src", fd: int | None = None) ->
         return _fenced("manifest_digest", source)
 
 
-def remember(archive: str, digest: str) -> None:
-    """Know the digest that digest_of() has found in this archive from now on, as long as it does not change. OSError.
-
-    For archives that stay where they are. Any other digest is not written down.
-    """
-    stamps.remember(archive, digest)
-
-
 def inspect(archive: str, limits: Limits | None = None, option: str = "src") -> Image:
     """Read an archive to its end and return what extracting it would find, writing nothing. ArchiveError as ensure_image."""
     with _opened(archive, limits or Limits(), option) as source:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import beneath, files, libc
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="runs as root only: it makes mounts in a mount namespace of a child")
 
@@ -35,8 +36,8 @@ def root(tmp_path):
 WAYS = [beneath.open_beneath, lambda root, path, flags, mode=0: beneath._walk_beneath(root, os.fsencode(path), flags, mode)]
 
 
-@pytest.mark.parametrize("open_beneath", WAYS, ids=["openat2", "by hand"])
-@pytest.mark.parametrize("path, flags", [("dir/file", os.O_RDONLY), ("dir", os.O_PATH), ("dir/deep", os.O_RDONLY | os.O_DIRECTORY), (".", os.O_PATH),
+@each("open_beneath", WAYS, ids=["openat2", "by hand"])
+@each("path, flags", [("dir/file", os.O_RDONLY), ("dir", os.O_PATH), ("dir/deep", os.O_RDONLY | os.O_DIRECTORY), (".", os.O_PATH),
                                          ("dir/./deep", os.O_PATH), (b"dir/file", os.O_RDONLY)])
 def test_open_beneath(root, open_beneath, path, flags):
     fd = open_beneath(root, path, flags)
@@ -47,10 +48,10 @@ def test_open_beneath(root, open_beneath, path, flags):
         os.close(fd)
 
 
-@pytest.mark.parametrize("open_beneath", WAYS, ids=["openat2", "by hand"])
-@pytest.mark.parametrize("path", ["absolute", "absolute/canary", "relative/canary", "within", "within/file", "dangling", "dir/link", "..", "../outside/canary",
+@each("open_beneath", WAYS, ids=["openat2", "by hand"])
+@each("path", ["absolute", "absolute/canary", "relative/canary", "within", "within/file", "dangling", "dir/link", "..", "../outside/canary",
                                   "dir/../../outside", "/etc/passwd", "dir/file/x", "nothing", "dir/nothing"])
-@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
+@each("flags", [os.O_RDONLY, os.O_PATH])
 def test_P5_no_link_and_no_dots_lead_out(root, open_beneath, path, flags):
     with pytest.raises(OSError) as caught:
         os.close(open_beneath(root, path, flags))

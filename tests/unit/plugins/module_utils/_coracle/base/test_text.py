@@ -8,11 +8,12 @@ from hypothesis import given, settings, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import text
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 MANY = settings(max_examples=500, deadline=None, derandomize=True)
 
 
-@pytest.mark.parametrize("value, expected", [
+@each("value, expected", [
     (0, 0), (4194304, 4194304), ("4194304", 4194304), ("4M", 4194304), ("4m", 4194304), ("4MB", 4194304), ("4MiB", 4194304), (" 4M ", 4194304),
     ("1K", 1024), ("1.5G", 1610612736), ("0.5k", 512), ("17B", 17), ("2T", 2199023255552), (-1, -1), ("-1", -1), ("unlimited", -1), ("MAX", -1),
     ("1.000000001G", 1073741825),
@@ -21,7 +22,7 @@ def test_parse_size(value, expected):
     assert text.parse_size(value, "memory") == expected
 
 
-@pytest.mark.parametrize("value", ["", " ", "M", "4 M", "4X", "4BB", "4iB", "4KK", "4MiBB", "-5", -2, "+4", "1_000", "٣", "0x10", "1e6", "1.5", "1.5B", "4.M",
+@each("value", ["", " ", "M", "4 M", "4X", "4BB", "4iB", "4KK", "4MiBB", "-5", -2, "+4", "1_000", "٣", "0x10", "1e6", "1.5", "1.5B", "4.M",
                                    ".5M", "1.2.3M", "1.0000000000M", True, None, 1.5, [4], "9" * 20, "8388608T", "9" * 19 + "T", "4M\0", "４M"])
 def test_what_is_no_size_is_refused_with_its_option(value):
     with pytest.raises(LauncherError) as caught:
@@ -57,7 +58,7 @@ def test_parse_integer(value, expected):
     assert text.parse_integer(value, "pids_limit", -1, 10) == expected
 
 
-@pytest.mark.parametrize("value", ["", "-", "--1", "+1", " 1", "1 ", "1\n", "1_0", "٣", "९", "²", "1.0", 1.0, True, None, [], "11", 11, -2, "1" * 21, b"1"])
+@each("value", ["", "-", "--1", "+1", " 1", "1 ", "1\n", "1_0", "٣", "९", "²", "1.0", 1.0, True, None, [], "11", 11, -2, "1" * 21, b"1"])
 def test_what_is_no_integer_in_range_is_refused(value):
     with pytest.raises(LauncherError) as caught:
         text.parse_integer(value, "pids_limit", -1, 10)
@@ -69,7 +70,7 @@ def test_C05_good_names(name):
     assert text.check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "/a", "a\0b", "-x", "_x", "a" * 64, "a" * 65, "а", "ａ", "a ", " a", "a\n",
+@each("name", ["", ".", "..", ".x", "a/b", "/a", "a\0b", "-x", "_x", "a" * 64, "a" * 65, "а", "ａ", "a ", " a", "a\n",
                                   "A", "aB", "a:b", "a b",
                                   "é", "a\u202eb", None, 5, True, b"a"])
 def test_C05_bad_names(name):
@@ -93,7 +94,7 @@ def test_good_interfaces(name):
     assert text.check_interface(name, "bridge") == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:x", "a" * 16, "é", "a/b", "a:1", "a\n", "br0 ",
+@each("name", ["", ".", "..", "--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:x", "a" * 16, "é", "a/b", "a:1", "a\n", "br0 ",
                                   None, 1])
 def test_A60_bad_interfaces(name):
     with pytest.raises(LauncherError) as caught:
@@ -101,7 +102,7 @@ def test_A60_bad_interfaces(name):
     assert caught.value.option == "bridge"
 
 
-@pytest.mark.parametrize("value, expected", [
+@each("value, expected", [
     (b"plain", "plain"), (b"a\tb", "a\tb"), (b"\x1b]0;x\x07", "\\x1b]0;x\\x07"), (b"a\r\nb", "a\\x0d\\x0ab"), (b"\xff\xfe", "\\xff\\xfe"),
     ("é".encode(), "é"), ("\x9b2J", "\\x9b2J"), ("\udcff", "\\udcff"), ("\x7f", "\\x7f"),
 ])
@@ -128,7 +129,7 @@ def test_visible_escapes_what_does_not_show(data, shown):
     assert text.visible(data) == shown
 
 
-@pytest.mark.parametrize("value, shown", [
+@each("value, shown", [
     ("https://example.org/a/b@c?token=x#y", "https://example.org/a/b@c"), ("http://u:secret@example.org:80/a", "http://example.org:80/a"),
     ("http://u:se@cret@h/a", "http://h/a"), ("http://u:secret/x@h/a", "http://..."), ("http://u:secret?x@h/a", "http://..."),
     ("http://[::1]:8/a", "http://[::1]:8/a"),

@@ -18,6 +18,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import FORMATS, TAR_FORMATS, Archive, Tar, new, tar_header
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 
 CORPUS = Path(__file__).resolve().parents[5] / "fuzz" / "corpus"
@@ -31,8 +32,8 @@ def small(name):
     return new(name).directory(b"d").file(b"d/a", b"hello").symlink(b"l", b"d/a")
 
 
-@pytest.mark.parametrize("packer", PACKERS)
-@pytest.mark.parametrize("name", FORMATS)
+@each("packer", PACKERS)
+@each("name", FORMATS)
 def test_format_and_compression_are_told_by_content(name, packer):
     summary = Summary()
     found = read(PACKERS[packer](small(name).end()), summary=summary)
@@ -53,8 +54,8 @@ def test_B35_archives_follow_each_other(zeros):
         assert summary.segments == segments
 
 
-@pytest.mark.parametrize("first", FORMATS)
-@pytest.mark.parametrize("second", FORMATS)
+@each("first", FORMATS)
+@each("second", FORMATS)
 def test_B35_archives_of_any_two_formats_follow_each_other(first, second):
     summary = Summary()
     data = new(first).file(b"a", b"1").end() + b"\0" * 7 + gzip.compress(new(second).file(b"b", b"2").end())
@@ -73,8 +74,8 @@ def test_a_tar_whose_first_name_looks_like_cpio_is_a_tar(name):
     assert names(read(Tar("ustar").file(name).end())) == [name]
 
 
-@pytest.mark.parametrize("garbage", [b"garbage", b"\x01", b"\0\0\0\x7f", b"070701", b"0" * 200, b"x" * 512, b"text" * 500])
-@pytest.mark.parametrize("name", FORMATS)
+@each("garbage", [b"garbage", b"\x01", b"\0\0\0\x7f", b"070701", b"0" * 200, b"x" * 512, b"text" * 500])
+@each("name", FORMATS)
 def test_B35_garbage_behind_the_archive(name, garbage):
     whole = small(name).end()
     for data in (whole + garbage, gzip.compress(whole) + garbage, gzip.compress(whole + garbage)):
@@ -83,7 +84,7 @@ def test_B35_garbage_behind_the_archive(name, garbage):
     assert len(read(whole)) == 3
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@each("name", FORMATS)
 def test_B28_B30_truncated_at_every_byte(name):
     made = new(name).file(b"d/a", b"hello").symlink(b"l", b"d/a")
     whole = made.end()[:-512] if name in TAR_FORMATS else made.end()  # the second block of the end mark of tar is not asked for
@@ -94,7 +95,7 @@ def test_B28_B30_truncated_at_every_byte(name):
     assert len(read(whole)) == 2
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@each("name", FORMATS)
 def test_B28_truncated_at_every_byte_inside_gzip(name):
     whole = small(name).end()
     packed = gzip.compress(whole)
@@ -104,7 +105,7 @@ def test_B28_truncated_at_every_byte_inside_gzip(name):
     assert len(read(packed)) == 3
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@each("name", FORMATS)
 def test_B25_B26_limits_of_entries_and_depth(name):
     for limits, option in ((Limits(max_entries=2), "max_entries"), (Limits(max_depth=0), "max_depth"), (Limits(max_bytes=4), "max_bytes")):
         with pytest.raises(ArchiveError, match="the archive needs") as caught:
@@ -118,7 +119,7 @@ ISO = b"\0" * 32768 + b"\x01CD001" + b"\0" * 2042
 EXT4 = b"\0" * 1024 + b"\x10" + b"\0" * 55 + b"\x53\xef" + b"\0" * 1000
 
 
-@pytest.mark.parametrize("data, problem", [
+@each("data, problem", [
     (b"", "holds no archive"), (b"\0" * 4096, "holds no archive"), (gzip.compress(b"", mtime=0), "holds no archive"),
     (gzip.compress(b"\0" * 600, mtime=0), "holds no archive"),
     (b"just some text\n" * 20, "is a text"), (b"<html>\r\n", "is a text"), (gzip.compress(b"text" * 50, mtime=0), "is a text"),
@@ -140,8 +141,8 @@ def test_B39_a_tar_header_with_a_wrong_checksum_is_named():
         read(tar_header(b"a", checksum=b"000001\0 ") + b"\0" * 1024)
 
 
-@pytest.mark.parametrize("inner", PACKERS)
-@pytest.mark.parametrize("outer", PACKERS)
+@each("inner", PACKERS)
+@each("outer", PACKERS)
 def test_B40_compressed_twice(inner, outer):
     packed = PACKERS[outer](PACKERS[inner](Archive().file(b"a").end()))
     if "none" in (inner, outer):
@@ -157,7 +158,7 @@ def test_B25_too_many_archives():
     assert read(Archive().end() * 3, Limits(max_entries=3)) == []
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@each("name", FORMATS)
 def test_P1_many_small_archives_come_to_an_end(name):
     data = io.BytesIO()
     while data.tell() < 1 << 18:
@@ -167,7 +168,7 @@ def test_P1_many_small_archives_come_to_an_end(name):
     assert time.process_time() - began < 10  # no figure: it would be minutes if each looked at all that follow
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(CORPUS.iterdir()) if path.name not in WITH_TOOLS], ids=lambda path: path.name)
+@each("path", [path for path in sorted(CORPUS.iterdir()) if path.name not in WITH_TOOLS], ids=lambda path: path.name)
 def test_P1_what_the_fuzzer_begins_with_is_read(path):
     if path.name == "gzip-twice":
         with pytest.raises(ArchiveError, match="compressed twice"):

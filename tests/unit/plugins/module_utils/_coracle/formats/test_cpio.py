@@ -34,6 +34,7 @@ from ansible_collections.coracle.launcher.tests.unit.archives import (
     header,
     trailer,
 )
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 
 
@@ -61,7 +62,7 @@ def test_an_archive_of_each_kind_of_entry(parse, magic, name):
     assert (parse.summary.format, parse.summary.segments, parse.summary.entries, parse.summary.size) == (name, ["none"], 8, 11)
 
 
-@pytest.mark.parametrize("name, path", [
+@each("name, path", [
     (b"/etc/a", b"etc/a"), (b"./a", b"a"), (b"a//b/./c/", b"a/b/c"), (b"///", b""), (b"..a/b..", b"..a/b.."),
     (b"./TRAILER!!!", b"TRAILER!!!"), (b"a\nb\x1b[2J\xff", b"a\nb\x1b[2J\xff"), (b"n" * 255, b"n" * 255)])
 def test_B01_B38_names_are_below_the_root(parse, name, path):
@@ -136,8 +137,8 @@ def test_B31_wrong_checksum(parse):
     assert len(parse(Archive(CRC).file(b"good").file(b"bad", b"some data").end())) == 2
 
 
-@pytest.mark.parametrize("field", range(13))
-@pytest.mark.parametrize("text", [b"0x000001", b"-0000001", b"+0000001", b"0000_001", b" 0000001", b"0000001 ", b"\0" * 8, b"0000001g",
+@each("field", range(13))
+@each("text", [b"0x000001", b"-0000001", b"+0000001", b"0000_001", b" 0000001", b"0000001 ", b"\0" * 8, b"0000001g",
                                   "٠٠٠٠".encode(), b"\xff" * 8])
 def test_B32_B33_numbers_are_hexadecimal_digits_only(parse, field, text):
     with pytest.raises(ArchiveError, match="something else than hexadecimal digits, at byte 0"):
@@ -148,8 +149,8 @@ def test_B33_digits_of_both_cases_are_fine(parse):
     assert parse(header(b"a", fields={5: b"000000aF"}) + trailer())[0][0].mtime_ns == 0xAF * 10**9
 
 
-@pytest.mark.parametrize("field", range(10))
-@pytest.mark.parametrize("digits", [b"0o", b"-0", b"+0", b"_0", b" 0", b"8", b"9", b"a", b"\0", b"\xb2"])
+@each("field", range(10))
+@each("digits", [b"0o", b"-0", b"+0", b"_0", b" 0", b"8", b"9", b"a", b"\0", b"\xb2"])
 def test_B32_B33_numbers_of_odc_are_octal_digits_only(parse, field, digits):
     width = 11 if field in (7, 9) else 6
     for raw in (digits + b"0" * (width - len(digits)), b"0" * (width - len(digits)) + digits):
@@ -166,16 +167,16 @@ def test_large_numbers_of_the_old_formats(parse, magic, largest):
         parse(Archive(magic).file(b"a", filesize=largest).end(), Limits(max_bytes=1 << 20))
 
 
-@pytest.mark.parametrize("length", range(1, 6))
-@pytest.mark.parametrize("name", [b"a", b"bc"])
-@pytest.mark.parametrize("magic", CPIO_FORMATS.values(), ids=CPIO_FORMATS)
+@each("length", range(1, 6))
+@each("name", [b"a", b"bc"])
+@each("magic", CPIO_FORMATS.values(), ids=CPIO_FORMATS)
 def test_padding_of_names_and_data(parse, magic, name, length):
     found = parse(Archive(magic).file(name, b"x" * length).file(b"next", b"y").end())
     assert [(entry.path, data) for entry, data in found] == [(name, b"x" * length), (b"next", b"y")]
 
 
-@pytest.mark.parametrize("first", CPIO_FORMATS)
-@pytest.mark.parametrize("second", CPIO_FORMATS)
+@each("first", CPIO_FORMATS)
+@each("second", CPIO_FORMATS)
 def test_only_newc_and_crc_alternate_in_one_archive(parse, first, second):
     data = header(b"a", magic=CPIO_FORMATS[first]) + Archive(CPIO_FORMATS[second]).file(b"b").end()
     if first == second or {first, second} == {"newc", "crc"}:
@@ -248,8 +249,8 @@ def test_B37_old_formats_bring_the_data_with_each_name(parse, magic):
     assert found[0][0].link == found[1][0].link and [data for _entry, data in found] == [b"data", b"data"]
 
 
-@pytest.mark.parametrize("fields", [{"mtime": 5}, {"uid": 5}, {"gid": 5}, {"mode": 0o600}, {"data": b"other"}, {"nlink": 3}])
-@pytest.mark.parametrize("magic", [ODC, BINARY, BINARY_SWAPPED])
+@each("fields", [{"mtime": 5}, {"uid": 5}, {"gid": 5}, {"mode": 0o600}, {"data": b"other"}, {"nlink": 3}])
+@each("magic", [ODC, BINARY, BINARY_SWAPPED])
 def test_B37_old_formats_have_short_inode_numbers_so_two_files_may_share_one(parse, magic, fields):
     found = parse(Archive(magic).file(b"a", ino=7, nlink=2).file(b"b", **{"ino": 7, "nlink": 2, **fields}).end())
     assert found[0][0].link != found[1][0].link

@@ -26,6 +26,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.layouts import AMD64, ARM64, Images
 
 BASE = Tar().directory(b"etc").file(b"etc/passwd", b"root").file(b"etc/shadow", b"secret").end()
@@ -151,7 +152,7 @@ def test_a_root_file_system_with_such_names_is_none(opened):
     assert opened(images) is None
 
 
-@pytest.mark.parametrize("name, expected", [
+@each("name, expected", [
     (b"blobs", True), (b"./blobs/sha256/x", True), (b"oci-layout", True), (b"index.json", True), (b"manifest.json", True),
     (b"repositories", True), (b"a" * 64, True), (b"a" * 64 + b"/json", True), (b"0" * 64 + b".json", True), (b"0" * 64 + b".tar", True),
     (b"sha256:" + b"0" * 64, True),
@@ -177,7 +178,7 @@ def variant(architecture, name=""):
     return {"os": "linux", "architecture": architecture, **({"variant": name} if name else {})}
 
 
-@pytest.mark.parametrize("machine, platforms, expected", [
+@each("machine, platforms, expected", [
     ("x86_64", [AMD64, ARM64], 0), ("aarch64", [AMD64, ARM64], 1), ("aarch64", [AMD64, variant("arm64", "v8")], 1),
     ("armv7l", [variant("arm", "v5"), variant("arm", "v6"), variant("arm", "v7")], 2),
     ("armv6l", [variant("arm", "v5"), variant("arm", "v6"), variant("arm", "v7")], 1), ("aarch64", [variant("arm", "v7"), AMD64], 0),
@@ -314,8 +315,8 @@ def test_bookkeeping_of_aufs_is_passed_over(opened):
     assert judged(opened, Tar(), aufs) == []
 
 
-@pytest.mark.parametrize("name", [b".wh.", b".wh..", b".wh...", b"etc/.wh..", b"etc/.wh...", b"a/../.wh.b", b".wh.a\\/../b/.."])
-@pytest.mark.parametrize("lowest", [True, False])
+@each("name", [b".wh.", b".wh..", b".wh...", b"etc/.wh..", b"etc/.wh...", b"a/../.wh.b", b".wh.a\\/../b/.."])
+@each("lowest", [True, False])
 def test_whiteouts_of_no_name_and_upwards_are_refused(opened, name, lowest):
     layers = [Tar().file(name, b"")] if lowest else [Tar().file(b"a"), Tar().file(name, b"")]
     with pytest.raises(ArchiveError, match=rf"in layer {len(layers)} of {len(layers)}: member '.*' at byte 0"):

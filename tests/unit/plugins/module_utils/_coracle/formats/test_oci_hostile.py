@@ -19,6 +19,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit import layouts
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.layouts import AMD64, INDEX, LAYER, MANIFEST, Images
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -164,7 +165,7 @@ def test_a_chain_of_links_is_followed_a_few_times_only(read):
         read(chain(8))
 
 
-@pytest.mark.parametrize("digest", [
+@each("digest", [
     "sha256:../../../secret", "sha256:" + "0" * 63, "sha256:" + "A" * 64, "sha256:" + "0" * 60 + "/../", "md5:" + "0" * 32, "", ":",
     "sha256", None, 7, "sha256:" + "0" * 63 + "\n", "sha256:" + "\u0660" * 64, "sha512:" + "0" * 64, "../x:" + "0" * 64,
 ])
@@ -212,7 +213,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
+@each("case", BROKEN)
 def test_a_broken_document_ends_soon_with_one_error(read, case):
     images, manifest = good()
     assert read(images)
@@ -232,7 +233,7 @@ def test_a_broken_document_ends_soon_with_one_error(read, case):
         assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("change, message", [
+@each("change, message", [
     (lambda document: document.update(layers={}), "the layers of its manifest is no list"),
     (lambda document: document.pop("layers"), "has no layers"), (lambda document: document.pop("config"), "has no config"),
     (lambda document: document.update(config=[]), "the config of its manifest is no object"),

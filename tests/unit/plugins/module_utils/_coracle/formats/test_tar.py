@@ -24,6 +24,7 @@ from ansible_collections.coracle.launcher.tests.unit.archives import (
     pax_records,
     tar_header,
 )
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 
 NUMBERS = {"mode": (100, 8), "uid": (108, 8), "gid": (116, 8), "size": (124, 12), "time": (136, 12)}
@@ -60,7 +61,7 @@ def test_kinds_of_files(kind):
         one(tar_header(b"a/", kind, b"data"))
 
 
-@pytest.mark.parametrize("kind, problem", [
+@each("kind, problem", [
     (b"V", "the label of a volume. Make the archive without --label"), (b"M", "from another volume"), (b"D", "incremental archive"),
     (b"N", "names as the oldest"), (b"8", r"type is unknown \(b'8'\)"), (b"A", "type is unknown"), (b"\xff", "type is unknown"),
     (b"S", "type is unknown")])
@@ -69,16 +70,16 @@ def test_kinds_that_are_refused(kind, problem):
         one(tar_header(b"a", kind))
 
 
-@pytest.mark.parametrize("name, path", [
+@each("name, path", [
     (b"/etc/a", b"etc/a"), (b"./a", b"a"), (b"a//b/./c", b"a/b/c"), (b"..a/b..", b"..a/b.."), (b"a\nb\x1b[2J\xff", b"a\nb\x1b[2J\xff"),
     (b"n" * 100, b"n" * 100)])
-@pytest.mark.parametrize("style", TAR_FORMATS)
+@each("style", TAR_FORMATS)
 def test_B01_B38_names_are_below_the_root(style, name, path):
     assert names(read(Tar(style).file(name).end())) == [path]
 
 
-@pytest.mark.parametrize("name", [b"../victim", b"a/../../b", b"..", b"/..", b"a/..", b"./../x"])
-@pytest.mark.parametrize("style", TAR_FORMATS)
+@each("name", [b"../victim", b"a/../../b", b"..", b"/..", b"a/..", b"./../x"])
+@each("style", TAR_FORMATS)
 def test_B02_B03_B10_parent_names_are_refused(style, name):
     with pytest.raises(ArchiveError, match=r"its name has '\.\.' in it"):
         read(Tar(style).file(name).end())
@@ -162,15 +163,15 @@ def test_sizes_of_what_has_no_data(kind):
 # --- numbers ---
 
 
-@pytest.mark.parametrize("what", NUMBERS)
-@pytest.mark.parametrize("raw", [b"0x10", b"-1", b"+1", b"1_0", b"8", b"1 1", b"1\0001", b"a", "٣".encode(), b"1,", b"\x81\1", b"\xbf\1"])
+@each("what", NUMBERS)
+@each("raw", [b"0x10", b"-1", b"+1", b"1_0", b"8", b"1 1", b"1\0001", b"a", "٣".encode(), b"1,", b"\x81\1", b"\xbf\1"])
 def test_B32_B33_numbers_are_octal_digits_only(what, raw):
     offset, width = NUMBERS[what]
     with pytest.raises(ArchiveError, match=f"its {what} is no octal number"):
         one(tar_header(b"a", fields={offset: raw.ljust(width, b"\0")}))
 
 
-@pytest.mark.parametrize("raw, value", [
+@each("raw, value", [
     (b"", 0), (b"5", 5), (b"   17", 15), (b"17 \0", 15), (b"17   ", 15), (b"1" * 11, 0o11111111111), (b"0" * 11 + b"7", 7), (b" " * 12, 0)])
 def test_numbers_as_old_tars_wrote_them(raw, value):
     assert one(tar_header(b"a", fields={136: raw.ljust(12, b"\0")}))[0].mtime_ns == value * 10**9

@@ -11,6 +11,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.entries import Summary
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.limits import Limits
 from ansible_collections.coracle.launcher.tests.unit.archives import Tar, octal, padded, pax_records, tar_header
+from ansible_collections.coracle.launcher.tests.unit.each import each
 from ansible_collections.coracle.launcher.tests.unit.reading import names, read
 
 PREFIX = b"GNU.sparse."
@@ -21,15 +22,15 @@ def member(made):
     return read(made.end())[0]
 
 
-@pytest.mark.parametrize("value, mtime_ns", [
+@each("value, mtime_ns", [
     (b"1", 10**9), (b"1.5", 1_500_000_000), (b"1.", 10**9), (b"0.000000001", 1), (b"7.123456789999", 7_123456789), (b"0", 0),
     (b"-1", 0), (b"-1.5", 0), (b"-0.5", 0)])
 def test_times_have_fractions_and_those_before_1970_become_1970(value, mtime_ns):
     assert member(Tar().pax([(b"mtime", value)]).file(b"a"))[0].mtime_ns == mtime_ns
 
 
-@pytest.mark.parametrize("key", [b"mtime", b"size", b"uid", b"gid"])
-@pytest.mark.parametrize("value, problem", [
+@each("key", [b"mtime", b"size", b"uid", b"gid"])
+@each("value, problem", [
     (b"-1", "negative KEY"), (b"+1", "KEY that is no number"), (b" 1", "KEY that is no number"), (b"1_0", "KEY that is no number"),
     (b"0x1", "KEY that is no number"), (b"1\0", "KEY that is no number"), ("٣".encode(), "KEY that is no number"),
     (b"-", "negative KEY"), (b"9" * 20, "KEY above 9223372036854775807"), (b"9" * 400, "KEY that is no number")])
@@ -42,7 +43,7 @@ def test_B32_B33_numbers_are_decimal_digits_only(key, value, problem):
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("value", [b"1.x", b"1.-5", b"1.5.5", b".5", b"1,5", b"1.5 ", b"1e3", b"nan", b"inf"])
+@each("value", [b"1.x", b"1.-5", b"1.5.5", b".5", b"1,5", b"1.5 ", b"1e3", b"nan", b"inf"])
 def test_times_that_are_none(value):
     with pytest.raises(ArchiveError, match="has a mtime that is no number"):
         member(Tar().pax([(b"mtime", value)]).file(b"a"))
@@ -75,11 +76,11 @@ def test_what_only_one_member_can_have_is_not_global(key):
         read(Tar().pax([(key, b"1")], b"g").file(b"a").end())
 
 
-@pytest.mark.parametrize("data", [
+@each("data", [
     b"x", b"5 a=b\n", b"7 a=b\n", b"6 a=bb", b"6 abc\n", b"6 =bc\n", b" 6 a=b\n", b"6  a=b\n", b"-6 a=b\n", b"+6 a=b\n",
     b"6_ a=b\n", b"0 a=b\n", b"0000000013 a=b\n", b"6\ta=b\n", b"6 a=b\n6 a=b", b"6 a=b\n\0\0", b"99999999 a=b\n", b"6 a=b",
     "٦ a=b\n".encode()])
-@pytest.mark.parametrize("kind", [b"x", b"g"])
+@each("kind", [b"x", b"g"])
 def test_B33_records_that_are_broken(kind, data):
     with pytest.raises(ArchiveError, match=r"member 'PaxHeaders/x' at byte 0: a broken extended header, at byte \d+ of it"):
         read(Tar().pax(data, kind).file(b"a").end())
@@ -158,8 +159,8 @@ def holes(parts, size):
 VERSIONS = ("old", "0.0", "0.1", "1.0")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("count", [0, 1, 4, 5, 25, 26, 80])
+@each("version", VERSIONS)
+@each("count", [0, 1, 4, 5, 25, 26, 80])
 def test_files_with_holes(version, count):
     parts = [(number * 1500 + 7, b"%d" % number * 100) for number in range(count)]
     size = count * 1500 + 3_000_000
@@ -176,8 +177,8 @@ def test_B24_holes_count_for_max_bytes(version):
             read(Tar().sparse(b"a", [(0, b"x")], size, version).end(), Limits(max_bytes=1 << 20))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("parts, size", [
+@each("version", VERSIONS)
+@each("parts, size", [
     ([(5, b"xx"), (6, b"y")], 100), ([(50, b"x"), (5, b"y")], 100), ([(0, b"xx")], 1), ([(100, b"x")], 100), ([(1 << 62, b"x")], 9)])
 def test_maps_that_overlap_or_leave_the_file(version, parts, size):
     with pytest.raises(ArchiveError, match="member 'a' at byte .*: its sparse map has parts that overlap or lie behind its end"):
@@ -196,7 +197,7 @@ def test_B28_files_with_holes_truncated_at_every_byte(version):
 NEW = [(b"major", b"1"), (b"minor", b"0"), (b"realsize", b"9")]
 
 
-@pytest.mark.parametrize("records, data, problem", [
+@each("records, data, problem", [
     ([(b"major", b"2"), (b"minor", b"0")], b"", "of a version that is not known"),
     ([(b"major", b"1")], b"", "of a version that is not known"),
     (NEW[:2], b"0\n", "realsize that is no number"),

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import ids
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 PASSWD = b"""root:x:0:0:root:/root:/bin/sh
 nobody:x:99:98:Nobody:/var/empty:/bin/false
@@ -19,7 +20,7 @@ max:x:4294967294:4294967294::/:/bin/sh
 GROUP = b"root:x:0:\nnogroup:x:98:\nstaff:x:50:nobody,root\nstaff:x:0:\n"
 
 
-@pytest.mark.parametrize("user, group, expected", [
+@each("user, group, expected", [
     ("root", None, (0, 0, "/root")),
     ("0", None, (0, 0, "/root")),
     ("nobody", None, (99, 98, "/var/empty")),
@@ -44,7 +45,7 @@ def test_numbers_need_no_file():
     assert ids.lookup_group(b"", "4294967294") == 4294967294
 
 
-@pytest.mark.parametrize("user", ["-1", "4294967295", "4294967296", "99999999999", "٣", "1_000", " 99", "99 ", "+99", "", "root\n", "99.0", "0x0", "९९",
+@each("user", ["-1", "4294967295", "4294967296", "99999999999", "٣", "1_000", " 99", "99 ", "+99", "", "root\n", "99.0", "0x0", "९९",
                                   "9a", "a:b", "root\0", "\ud800"])
 def test_A41_what_is_no_id_is_nobody_even_if_a_line_says_so(user):
     hostile = PASSWD + user.encode("utf-8", "replace") + b":x:0:0::/root:/bin/sh\n"

@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import libc
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel import seccomp
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 MACHINES = ["x86_64", "aarch64"]
 ALLOW, KILL = "allow", "kill"
@@ -91,21 +92,21 @@ def refused_socket(family, kind, protocol):
     return family in (17, 38, 40) or (raw and family == socket.AF_INET6) or (raw and family == socket.AF_INET and protocol != 1)
 
 
-@pytest.mark.parametrize("family, kind, protocol, want", [
+@each("family, kind, protocol, want", [
     (socket.AF_INET, socket.SOCK_RAW, 1, ALLOW), (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 1, ALLOW),
     (socket.AF_INET, socket.SOCK_RAW, 255, errno.EPERM), (socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 17, errno.EPERM),
     (socket.AF_INET6, socket.SOCK_RAW, 58, errno.EPERM), (socket.AF_INET6, socket.SOCK_DGRAM, 58, ALLOW),
     (socket.AF_INET, socket.SOCK_DGRAM, 17, ALLOW), (socket.AF_NETLINK, socket.SOCK_RAW, 0, ALLOW),
     (17, socket.SOCK_DGRAM, 8, errno.EPERM), (socket.AF_UNIX, socket.SOCK_STREAM, 0, ALLOW)])
-@pytest.mark.parametrize("machine", MACHINES)
+@each("machine", MACHINES)
 def test_A61_of_raw_sockets_only_ping_is_left(machine, family, kind, protocol, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["socket"], ARCH[machine], (family, kind, protocol)) == want
 
 
-@pytest.mark.parametrize("level, option, want", [
+@each("level, option, want", [
     (0, 3, errno.EPERM), (0, 19, errno.EPERM), (41, 75, errno.EPERM), (41, 36, errno.EPERM),
     (0, 2, ALLOW), (1, 3, ALLOW), (6, 3, ALLOW), (41, 26, ALLOW)])
-@pytest.mark.parametrize("machine", MACHINES)
+@each("machine", MACHINES)
 def test_A61_no_header_and_no_address_can_be_forged(machine, level, option, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["setsockopt"], ARCH[machine], (3, level, option)) == want
 
@@ -146,16 +147,16 @@ def test_P11_program_is_one_the_kernel_takes(machine):
             reached |= {position + 1 + jump_true, position + 1 + jump_false}
 
 
-@pytest.mark.parametrize("flags, want", [(0x11, ALLOW), (0x01200011, ALLOW), (0x003D0F00, ALLOW), (0x00020011, errno.EPERM), (0x10000011, errno.EPERM),
+@each("flags, want", [(0x11, ALLOW), (0x01200011, ALLOW), (0x003D0F00, ALLOW), (0x00020011, errno.EPERM), (0x10000011, errno.EPERM),
                                          (0x20000000, errno.EPERM), (0x40000000, errno.EPERM), (0x02000000, errno.EPERM), (0x04000000, errno.EPERM),
                                          (0x08000000, errno.EPERM), (0x700000000 | 0x11, ALLOW), (0x700000000 | 0x10000000, errno.EPERM)])
-@pytest.mark.parametrize("machine", MACHINES)
+@each("machine", MACHINES)
 def test_A32_clone_may_not_make_namespaces(machine, flags, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["clone"], ARCH[machine], (flags,)) == want
 
 
-@pytest.mark.parametrize("request_number", [0x5412, 0x541C, 0x100005412, 0xFFFFFFFF0000541C])
-@pytest.mark.parametrize("machine", MACHINES)
+@each("request_number", [0x5412, 0x541C, 0x100005412, 0xFFFFFFFF0000541C])
+@each("machine", MACHINES)
 def test_A27_typing_into_a_terminal_is_refused_whatever_the_high_bits_say(machine, request_number):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["ioctl"], ARCH[machine], (0, request_number)) == errno.EPERM
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["ioctl"], ARCH[machine], (0x5412, 0x5413)) == ALLOW  # the first argument is an fd

@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import network
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 GOOD = {"bridge": "br0", "addresses": ["192.0.2.5/24", "fd00::5/64"], "gateway": "192.0.2.1"}
 
@@ -33,7 +34,7 @@ def test_interfaces_are_named_by_their_position():
     assert [one.mark for one in found] == ["coracle:web:eth0", "coracle:web:eth1", "coracle:web:lan"]
 
 
-@pytest.mark.parametrize("name", ["--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:1", "", "sixteen-bytes-xx", "br\u00fc",
+@each("name", ["--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:1", "", "sixteen-bytes-xx", "br\u00fc",
                                   "a/b", ".", "..", 7])
 def test_A60_names_that_a_tool_could_misread_are_refused(name):
     for option in ("bridge", "interface_name", "host_interface"):
@@ -53,7 +54,7 @@ def test_names_of_the_kernel_are_refused(name):
         nic(interface_name=name)
 
 
-@pytest.mark.parametrize("container", ["web", "ve", "vb", "a", "a" * 63, "9", "x.y-z_0", "..."])
+@each("container", ["web", "ve", "vb", "a", "a" * 63, "9", "x.y-z_0", "..."])
 def test_A62_host_interface_fits_is_stable_and_none_of_systemds(container):
     name = network.host_interface(container, "eth0")
     assert len(name.encode()) <= 15
@@ -66,7 +67,7 @@ def test_A62_ten_thousand_containers_have_ten_thousand_host_interfaces():
     assert len(names) == 10000
 
 
-@pytest.mark.parametrize("address", [
+@each("address", [
     "10.0.0.1/33", "10.0.0.1/0", "10.0.0.1/-1", "10.0.0.1/+8", "10.0.0.1/08", "10.0.0.1/ 8", "10.0.0.1/255.255.255.0", "10.0.0.1",
     "10.0.0.1/",
     "010.0.0.1/24", "10.0.0.01/24", "10.0.0.256/24", "10.0.0/24", "0x0a.0.0.1/8", "10.0.0.1/8/8", "\u0661.0.0.1/8", "", "/24", "web/24",
@@ -84,14 +85,14 @@ def test_A63_addresses_that_no_machine_can_have_are_refused(address):
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1/8", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.255/22", "169.254.1.1/16",
+@each("address", ["10.0.0.1/8", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.255/22", "169.254.1.1/16",
                                      "fd00::/127", "fd00::1/128",
                                      "2001:db8::5/64"])
 def test_A63_control_addresses_of_one_machine_are_taken(address):
     assert nic(addresses=[address], gateway=None).addresses == [address]
 
 
-@pytest.mark.parametrize("gateway, problem", [
+@each("gateway, problem", [
     ("192.0.3.1", "in no network"), ("fd01::1", "in no network"), ("192.0.2.5", "own address"), ("192.0.2.0", "network's own"),
     ("192.0.2.255", "broadcast"),
     ("192.0.2.1/24", "not an IP address"), ("192.0.2.01", "not an IP address"), ("224.0.0.1", "multicast"), ("", "not an IP address"),
@@ -133,7 +134,7 @@ def test_what_interfaces_of_one_container_must_not_share(networks, option):
     assert caught.value.option == option
 
 
-@pytest.mark.parametrize("mac", ["02:00:00:00:00", "02:00:00:00:00:0g", "020000000005", "02-00-00-00-00-05", "01:00:5e:00:00:01",
+@each("mac", ["02:00:00:00:00", "02:00:00:00:00:0g", "020000000005", "02-00-00-00-00-05", "01:00:5e:00:00:01",
                                  "ff:ff:ff:ff:ff:ff",
                                  "00:00:00:00:00:00", "2:0:0:0:0:5", "", 5])
 def test_mac_addresses_that_no_interface_can_have_are_refused(mac):
@@ -141,7 +142,7 @@ def test_mac_addresses_that_no_interface_can_have_are_refused(mac):
         nic(mac_address=mac)
 
 
-@pytest.mark.parametrize("mtu", [67, 65536, 0, -1, "1500x", "", True, 1279])
+@each("mtu", [67, 65536, 0, -1, "1500x", "", True, 1279])
 def test_mtus_that_cannot_work_are_refused(mtu):
     with pytest.raises(LauncherError, match="mtu"):
         nic(mtu=mtu)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs ro
 
 def read(path):
     """Find the digest by reading, and remember it."""
-    images.remember(path, images.digest_of(path))
+    stamps.remember(path, images.digest_of(path))
 
 
 def test_known_only_while_nothing_changes(source):
@@ -70,11 +70,11 @@ def test_a_broken_stamp_is_as_none(source, content):
 
 
 def test_only_what_was_read_is_remembered(source):
-    images.remember(source, DIGEST)
+    stamps.remember(source, DIGEST)
     images.digest_of(source)
-    images.remember(source, OTHER)
+    stamps.remember(source, OTHER)
     assert stamps.known(source) is None and not os.path.exists(places.IMAGES)
-    images.remember(source, DIGEST)
+    stamps.remember(source, DIGEST)
     assert stamps.known(source) == DIGEST
 
 
@@ -88,7 +88,7 @@ def test_what_has_the_name_now_is_not_taken_for_what_was_read(source, tmp_path):
     assert images.digest_of(path) == DIGEST
     os.symlink("two", tmp_path / "next")
     os.rename(tmp_path / "next", tmp_path / "current")
-    images.remember(path, DIGEST)
+    stamps.remember(path, DIGEST)
     assert stamps.known(path) is None and images.digest_of(path) != DIGEST
     os.symlink("one", tmp_path / "next")
     os.rename(tmp_path / "next", tmp_path / "current")
@@ -102,7 +102,7 @@ def test_stamps_are_written_one_at_a_time(source):
     def write():
         for _number in range(100):
             stamps._read.update(again)
-            images.remember(source, DIGEST)
+            stamps.remember(source, DIGEST)
 
     children = [in_child(write) for _number in range(3)]
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 3

@@ -12,9 +12,10 @@ import pytest
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.formats.compression import codecs, tools
 from ansible_collections.coracle.launcher.tests.unit import packers
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 
-@pytest.mark.parametrize("head, name", [
+@each("head, name", [
     (b"\x1f\x8b\x08\0", "gzip"), (b"\xfd7zXZ\0", "xz"), (b"BZh9", "bzip2"), (b"\x5d\0\0\x80", "lzma"), (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x02\x21\x4c\x18", "lz4"), (b"\x04\x22\x4d\x18", "lz4"), (b"\x89LZO\0\r\n\x1a\n", "lzop"), (b"070701", None), (b"", None), (b"\x1f", None)])
 def test_names_by_magic(head, name):

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import netlink, netns, read
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 
 def files_and_mounts():
@@ -17,7 +18,7 @@ def files_and_mounts():
         return sorted(os.listdir("/run")), mounts.read()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", "a b", "a\n", "\u00fc", "x" * 64])
+@each("name", ["", ".", "..", "../x", "a/b", "-x", "a b", "a\n", "\u00fc", "x" * 64])
 def test_names_that_are_no_file_names_are_refused(name):
     with pytest.raises(LauncherError, match="netns"):
         netns.path(name)

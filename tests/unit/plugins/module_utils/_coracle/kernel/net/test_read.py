@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import netlink, read
+from ansible_collections.coracle.launcher.tests.unit.each import each
 
 little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the recorded messages are of a little-endian machine")
 
@@ -37,7 +38,7 @@ def test_a_link_without_attributes_has_nothing():
     assert (link.index, link.up, link.name, link.kind, link.mac, link.master, link.peer, link.alias) == (1, False, "", "", "", 0, 0, "")
 
 
-@pytest.mark.parametrize("cut", range(0, 116, 3))
+@each("cut", range(0, 116, 3))
 def test_a_message_that_ends_early_is_no_error(cut):
     read.parse_link(VETH[:16 + cut])
 
