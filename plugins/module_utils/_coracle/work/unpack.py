@@ -21,7 +21,7 @@ from ..formats import archive, oci
 from ..formats.compression.codecs import PLAIN
 from ..formats.compression.source import Source
 from ..formats.compression.stream import Stream
-from ..formats.entries import OPAQUE, PIECE, SYMLINK, WHITEOUT, Entry, Summary
+from ..formats.entries import BLOCK, CHARACTER, DIRECTORY, OPAQUE, PIECE, SOCKET, SYMLINK, WHITEOUT, Entry, Summary
 from . import archives, confine, stamps
 from . import extract as extracting
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MAX_SEGMENTS = 10_000  # all of them are named in the answer, and in the store
 _MOST_PATHS = 1 << 20  # that look() remembers, 100 bytes for each
+_SKIPPED = (CHARACTER, BLOCK, SOCKET)
 _HEAD = 64 << 10  # bytes in which the first member's name is
 
 
@@ -82,20 +83,26 @@ class _Paths:
     def __init__(self):
         self._names: set[int] = set()
         self._symlinks: set[int] = set()
+        self._skipped: set[int] = set()  # devices and sockets, which are not made
+        self._filled: set[int] = set()  # directories with something in them
         self._passed: bytes | None = None  # a directory whose path is known to go through no link
 
     def check(self, entry: Entry) -> None:
-        """ArchiveError for an entry below a symbolic link, and for a hard link to nothing."""
+        """ArchiveError for an entry below a symbolic link, a hard link to nothing, and what replaces a directory that is not empty."""
         if entry.layer or not entry.path or entry.kind in (WHITEOUT, OPAQUE):
             return
         self._pass(entry, entry.path)
-        is_symlink = entry.kind == SYMLINK
+        is_symlink, is_skipped = entry.kind == SYMLINK, entry.kind in _SKIPPED
         if entry.link_path is not None:
             self._pass(entry, entry.link_path)
             if hash(entry.link_path) not in self._names and len(self._names) < _MOST_PATHS:
                 raise entry.member.error(f"a hard link to '{visible(entry.link_path)}', which the archive does not have before it")
-            is_symlink = hash(entry.link_path) in self._symlinks
-        self._add(entry.path, is_symlink)
+            if entry.link_path == entry.path:
+                return
+            is_symlink, is_skipped = hash(entry.link_path) in self._symlinks, hash(entry.link_path) in self._skipped
+        if entry.kind != DIRECTORY and hash(entry.path) in self._filled:
+            raise entry.member.error(f"a {entry.kind} in place of a directory that is not empty")
+        self._add(entry.path, is_symlink, is_skipped)
 
     def _pass(self, entry: Entry, path: bytes) -> None:
         parent = path.rpartition(b"/")[0]
@@ -108,14 +115,27 @@ class _Paths:
             above = above.rpartition(b"/")[0]
         self._passed = parent
 
-    def _add(self, path: bytes, is_symlink: bool) -> None:
+    def _add(self, path: bytes, is_symlink: bool, is_skipped: bool) -> None:
+        key = hash(path)
+        parent = path.rpartition(b"/")[0]
+        if is_skipped and key in self._names:  # it takes away what had its name, and that may have been all there was
+            self._filled.discard(hash(parent))
+        self._fill(parent if is_skipped else path)  # the directories above it are made in any case
         if len(self._names) < _MOST_PATHS:
-            self._names.add(hash(path))
-        if not is_symlink:
-            self._symlinks.discard(hash(path))  # the later entry wins
-        elif len(self._symlinks) < _MOST_PATHS:
-            self._symlinks.add(hash(path))
+            self._names.add(key)
+        for known, belongs in ((self._symlinks, is_symlink), (self._skipped, is_skipped)):
+            if not belongs:
+                known.discard(key)  # the later entry wins
+            elif len(known) < _MOST_PATHS:
+                known.add(key)
+        if is_symlink:
             self._passed = None
+
+    def _fill(self, path: bytes) -> None:
+        above = path.rpartition(b"/")[0]
+        while above and hash(above) not in self._filled and len(self._filled) < _MOST_PATHS:
+            self._filled.add(hash(above))
+            above = above.rpartition(b"/")[0]
 
 
 def manifest_digest(source: archives.Archive) -> str | None:

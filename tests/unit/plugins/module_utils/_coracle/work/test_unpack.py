@@ -17,6 +17,7 @@ from ansible_collections.coracle.launcher.tests.unit.extracting import World
 from ansible_collections.coracle.launcher.tests.unit.reading import read
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
+FULL = "in place of a directory that is not empty"
 THROUGH = "its path goes through a symbolic link"
 
 
@@ -34,6 +35,10 @@ def check(data):
     (Tar().hardlink(b"g", b"g"), "a hard link to 'g', which"),
     (Tar().file(b"f").symlink(b"l", b".").hardlink(b"g", b"l/f"), THROUGH),
     (Tar().symlink(b"l", b".").hardlink(b"m", b"l").file(b"m/f"), THROUGH),
+    (Archive().file(b"d/e/f").file(b"d"), FULL),
+    (Archive().directory(b"d/e").symlink(b"d", b"e"), FULL),
+    (Archive().node(b"d/e/null", CHARACTER).node(b"d", CHARACTER), FULL),
+    (Tar().file(b"f").file(b"d/e").hardlink(b"d", b"f"), FULL),
 ])
 def test_what_cannot_be_extracted_is_refused_before(tmp_path, archive, says):
     data = archive.end()
@@ -47,6 +52,8 @@ def test_what_cannot_be_extracted_is_refused_before(tmp_path, archive, says):
     Archive().symlink(b"a", b"/").node(b"a", CHARACTER).file(b"a/b"),
     Tar().file(b"f").hardlink(b"g", b"f").hardlink(b"g", b"g").symlink(b"g", b"f").file(b"h/f"),
     Tar().node(b"null", CHARACTER).hardlink(b"zero", b"null").node(b"p", FIFO).hardlink(b"q", b"p"),
+    Archive().directory(b"d").node(b"d/null", CHARACTER).file(b"d").file(b"e/f").directory(b"e").node(b"e/f", CHARACTER).file(b"e"),
+    Tar().node(b"null", CHARACTER).directory(b"d").hardlink(b"d/zero", b"null").file(b"d"),
 ])
 def test_what_can_be_extracted_is_not_refused(tmp_path, archive):
     data = archive.end()
