@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.coracle.launcher.tests.unit.each import each
 
+
 def test_every_value_meets_every_other():
     seen = []
 

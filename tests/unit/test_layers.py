@@ -23,7 +23,7 @@ BELOW = {
 }
 # Modules in C, or loaded by every Python anyway.
 LEAN_IMPORTS = {
-    "__future__", "_signal", "_socket", "ctypes", "errno", "fcntl", "gc", "os", "resource", "select", "stat", "sys", "time",
+    "__future__", "_signal", "_thread", "_socket", "ctypes", "errno", "fcntl", "gc", "os", "resource", "select", "stat", "sys", "time",
 }  # fmt: skip
 # Loaded by every supervisor, with all that they import at their top. It starts from these two.
 LEAN_ROOTS = ("work/supervisor.py", "work/inside.py")
