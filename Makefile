@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units system integration archives images demo demo-clean tree bench bench-extract fuzz clean
+.PHONY: help test lint sanity units system integration archives images test-hosts host demo demo-clean tree bench bench-extract fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -28,8 +28,15 @@ integration: ## ansible-test integration, locally and over SSH, as root; TARGET=
 archives: ## hostile and damaged archives, faults and kills, each through the whole module, as root
 	@tests/run --only archives
 
-images: ## real initrds and images beside the reference tools, as root; ONLY=layers for one group
+images: ## real initrds and images, beside the reference tools and as containers, as root; ONLY=layers for one group
 	@tests/images/run $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,@tests/run --only integration --target real_images)
+
+test-hosts: ## virtual machines with systemd, with cgroup v1, with v2 alone, as root; KIND=v2 for one, TARGET=cgroup, ONLY=deploy for a part
+	@tests/hosts/run test $(if $(KIND),--kind $(KIND)) $(if $(TARGET),--target $(TARGET)) $(if $(ONLY),--only $(ONLY))
+
+host: ## one of these to look at, and a shell on it, as root: KIND=debian, KIND=slackware, KIND=v2
+	@tests/hosts/run show $(KIND)
 
 demo: ## three containers on this machine; IMAGE=/path/initrd.img takes another image
 	@./demo/run

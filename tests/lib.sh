@@ -48,15 +48,15 @@ python_of_version() { # 3.N: in PATH, or where a version manager keeps its own
     real_python "python$1" ${managed[@]+"${managed[@]}"}
 }
 
-make_venv() { # NAME PYTHON REQUIREMENTS: prints its path; made once for each content of the requirements
-    local name=$1 python=$2 requirements=$3 key venv
-    key=$(cat "$requirements" "$top/tests/constraints.txt" <(readlink -f "$python") | sha256sum | cut -c1-12)
+make_venv() { # NAME PYTHON REQUIREMENTS [CONSTRAINTS]: prints its path; made once for each content of the requirements
+    local name=$1 python=$2 requirements=$3 constraints=${4:-$top/tests/constraints.txt} key venv
+    key=$(cat "$requirements" "$constraints" <(readlink -f "$python") | sha256sum | cut -c1-12)
     venv=$cache/venv/$name-$key
     if [ ! -e "$venv/complete" ]; then
         echo "Virtual environment $name: $venv" >&2
         rm -rf "$venv"
         logged "venv-$name" "$python" -m venv "$venv"
-        logged "venv-$name" "$venv/bin/python" -m pip install --disable-pip-version-check -r "$requirements" -c "$top/tests/constraints.txt"
+        logged "venv-$name" "$venv/bin/python" -m pip install --disable-pip-version-check -r "$requirements" -c "$constraints"
         touch "$venv/complete"
     fi
     echo "$venv"

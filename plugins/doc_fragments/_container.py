@@ -135,6 +135,25 @@ options:
       - Seconds after O(stop_signal) until the container is killed. A new container has V(10).
       - Changes while the container runs.
     type: int
+  restart_policy:
+    description:
+      - What happens when the process ends without being asked. A new container has V(no).
+      - V(no) leaves it.
+      - V(on-failure) starts it again after an exit status other than 0, after a signal, and after an end that nobody saw.
+      - V(always) and V(unless-stopped) start it again, however it ended.
+      - The first restart comes after 100 milliseconds, each further one after twice the time, up to a minute. Ten seconds of life end the row.
+      - A container that the task starts, and that does not live for O(start_grace), is a failure of the task and is not tried again.
+      - The same rules hold when the host starts and C(coracle boot) is part of that, which the role P(coracle.launcher.container_host#role)
+        sees to. Then V(always) starts the container whatever was before, V(unless-stopped) and V(on-failure) unless somebody has stopped
+        it, or it had ended for good, and V(no) does not.
+      - Changes while the container runs.
+    type: str
+    choices: ["no", on-failure, always, unless-stopped]
+  restart_retries:
+    description:
+      - Most restarts in a row with O(restart_policy=on-failure). V(0), the default, is no limit.
+      - Changes while the container runs.
+    type: int
   log_max_size:
     description:
       - Most bytes of output that are kept, with a suffix as in V(10M). A new container has V(10M).

@@ -88,6 +88,19 @@ EXAMPLES = r"""
     msg: web1 waits for a restart
   when: web1.restart_required
 
+- name: Whatever happens, it runs, also after the host was started again
+  coracle.launcher.container:
+    name: web1
+    restart_policy: unless-stopped
+
+- name: A job that may fail five times in a row
+  coracle.launcher.container:
+    name: import
+    rootfs: /srv/import
+    command: [/usr/bin/import, --once]
+    restart_policy: on-failure
+    restart_retries: 5
+
 - name: Stop it and keep it
   coracle.launcher.container:
     name: web1
@@ -116,7 +129,9 @@ container:
       returned: always
       sample: /var/lib/coracle/containers/web1
     state:
-      description: V(absent), V(created) (never started since the host booted), V(running) or V(exited).
+      description:
+        - V(absent), V(created) (never started since the host booted), V(running), V(exited), or V(restarting) (it has ended, and its
+          O(restart_policy) starts it again after a while).
       type: str
       returned: always
       sample: running
@@ -136,7 +151,7 @@ container:
       returned: always
       sample: "2026-11-24T07:55:00Z"
     restarts:
-      description: How often it was started again without being asked.
+      description: How often its O(restart_policy) has started it again, since somebody started it.
       type: int
       returned: always
       sample: 0

@@ -38,6 +38,7 @@ notes:
 seealso:
   - module: coracle.launcher.container
   - module: coracle.launcher.containers
+  - module: coracle.launcher.cgroup_info
 """
 
 EXAMPLES = r"""
@@ -76,7 +77,7 @@ containers:
       returned: always
       sample: /var/lib/coracle/containers/web1
     state:
-      description: V(created) (never started since the host booted), V(running) or V(exited).
+      description: V(created) (never started since the host booted), V(running), V(exited), or V(restarting) (it has ended, and waits to be started again).
       type: str
       returned: always
       sample: running
@@ -155,10 +156,21 @@ containers:
       returned: always
       sample: [9337]
     usage:
-      description: What it uses, from the kernel. What this kernel does not count is null; all of it is empty unless the container runs.
+      description:
+        - What it uses, from the kernel, by the keys of RV(coracle.launcher.cgroup_info#module:cgroups[].usage), the same on cgroup v1 and v2.
+        - What this kernel does not count is null. All of it is empty unless the container runs.
       type: dict
       returned: always
-      sample: {memory_usage: 1048576, memory_peak: 2097152, cpu_usage_ns: 51000000, pids: 1, oom_kills: 0}
+      sample:
+        memory_usage: 1048576
+        memory_limit: 67108864
+        memory_peak: 2097152
+        oom_kills: 0
+        cpu_usage_ns: 51000000
+        cpu_throttled_ns: 0
+        pids: 1
+        io_write_bytes: 314773504
+        pressure: {memory: {some: {avg10: 1.5, avg60: 0.2, avg300: 0.0, total_ns: 36000}}}
     drift:
       description: Options whose value in the kernel, or in the running process, is not that of the settings.
       type: list

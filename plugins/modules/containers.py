@@ -82,7 +82,9 @@ containers:
       returned: always
       sample: /var/lib/coracle/containers/web1
     state:
-      description: V(absent), V(created) (never started since the host booted), V(running) or V(exited). In check mode, as it was found.
+      description:
+        - V(absent), V(created) (never started since the host booted), V(running), V(exited), or V(restarting) (it has ended, and its
+          O(containers[].restart_policy) starts it again after a while). In check mode, as it was found.
       type: str
       returned: always
       sample: running
@@ -102,7 +104,7 @@ containers:
       returned: always
       sample: "2026-11-24T07:55:00Z"
     restarts:
-      description: How often it was started again without being asked.
+      description: How often its O(containers[].restart_policy) has started it again, since somebody started it.
       type: int
       returned: always
       sample: 0

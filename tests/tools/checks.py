@@ -183,6 +183,12 @@ def targets(collection: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/aliases"))
 
 
+def slow_targets(collection: Path) -> list[str]:
+    """Those that run by name only, with the alias `slow`: make images runs them."""
+    folder = collection / "tests" / "integration" / "targets"
+    return [target for target in targets(collection) if "slow" in (folder / target / "aliases").read_text().split()]
+
+
 def shadowed(collection: Path) -> list[str]:
     """Targets that a role of the collection has the name of: ansible-test would run that role, and call it passed."""
     return sorted({path.name for path in (collection / "roles").iterdir()} & set(targets(collection)))
@@ -198,14 +204,15 @@ def local_target(collection: Path, venv: Path, target: str) -> Check:
     return _target(f"integration-{target}", collection, venv, target, hosts)
 
 
-def ssh_target(collection: Path, venv: Path, target: str, port: int) -> Check:
+def ssh_target(collection: Path, venv: Path, target: str, port: int, host: str = "ssh", seconds: int = 600) -> Check:
+    """On the host behind a port of 127.0.0.1, which `host` names in the report."""
     hosts = ["--controller", f"origin:python={python_of(venv)}", "--target", f"ssh:root@127.0.0.1:{port},python={HOST_PYTHON}"]
-    return _target(f"ssh-{target}", collection, venv, target, hosts)
+    return _target(f"{host}-{target}", collection, venv, target, hosts, seconds)
 
 
-def _target(name: str, collection: Path, venv: Path, target: str, hosts: list[str]) -> Check:
+def _target(name: str, collection: Path, venv: Path, target: str, hosts: list[str], seconds: int = 600) -> Check:
     command = ["ansible-test", "integration", "--color", "no", "--allow-destructive", *hosts, target]
-    return Check(name, collection, venv, [command], functools.partial(count_target, target), {}, seconds=600)
+    return Check(name, collection, venv, [command], functools.partial(count_target, target), {}, seconds)
 
 
 def count_target(target: str, text: str, code: int) -> Result:

@@ -37,8 +37,7 @@ class LoopbackHost:
     """
 
     def __init__(self, home: Path, hidden: list[Path], log: Path) -> None:
-        self.key = home / ".ansible" / "test" / "id_rsa"
-        self.hidden, self.log = hidden, log
+        self.home, self.hidden, self.log = home, hidden, log
         self.port = 0
 
     def __enter__(self) -> LoopbackHost:
@@ -64,11 +63,8 @@ class LoopbackHost:
         shutil.rmtree(self.folder)
 
     def _make_keys(self) -> None:
-        if not self.key.exists():
-            self.key.parent.mkdir(parents=True, exist_ok=True)
-            keygen(self.key, "-m", "PEM", "-t", "rsa")
         keygen(self.folder / "host_key", "-t", "ed25519")
-        shutil.copyfile(f"{self.key}.pub", self.folder / "authorized_keys")
+        shutil.copyfile(public_key(self.home), self.folder / "authorized_keys")
 
     def _command(self) -> list[str]:
         """In its own mount namespace; mounts made elsewhere still arrive there, as network namespaces do."""
@@ -85,6 +81,15 @@ class LoopbackHost:
             time.sleep(0.1)
         self.__exit__()
         raise RuntimeError(f"sshd does not answer: {self.log.read_text().strip()}")
+
+
+def public_key(home: Path) -> Path:
+    """The half that a host needs of the one key that ansible-test logs in with, made in `home` unless it is there."""
+    key = home / ".ansible" / "test" / "id_rsa"
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
+        keygen(key, "-m", "PEM", "-t", "rsa")
+    return key.with_name("id_rsa.pub")
 
 
 def keygen(path: Path, *arguments: str) -> None:

@@ -156,8 +156,8 @@ def integration(report: Report, base: Path, only: str | None) -> None:
     if problem:
         report.add("integration", checks.Result(0, 1, [problem]), 0, LOG / "none")
         return
-    if only:
-        targets, over_ssh = [only], [only] if only in over_ssh else []
+    wanted = [only] if only else sorted(set(targets) - set(checks.slow_targets(collection)))
+    targets, over_ssh = wanted, [target for target in over_ssh if target in wanted]
     run(checks.snapshot(collection, VENV, "save", base / "host.json"), report)
     shadowed = checks.shadowed(collection)
     for target in targets:

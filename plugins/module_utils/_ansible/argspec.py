@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._coracle.model import settings, spec
+from .._coracle.model import restart, settings, spec
 
 _STR = {"type": "str"}
 _INT = {"type": "int"}
@@ -31,6 +31,8 @@ _TYPES: dict[str, dict[str, t.Any]] = {
     "interactive": {"type": "bool"},
     "stop_signal": _STR,
     "stop_timeout": _INT,
+    "restart_policy": {"type": "str", "choices": list(restart.POLICIES)},
+    "restart_retries": _INT,
     "log_max_size": _STR,
     "env": {"type": "dict"},
     "labels": {"type": "dict"},

@@ -1,93 +1,122 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host has and lacks for running containers. Reads only, and imports nothing of what it looks for."""
+"""What a host has and lacks for running containers: kernel/survey/, and what modules run with. Reads only, and imports nothing of what it
+looks for."""
 
 from __future__ import annotations
 
 import os
 import sys
 import typing as t
+from importlib import metadata
 from importlib.util import find_spec
 
-from .._coracle.base.errors import LauncherError
 from .._coracle.formats.compression import codecs
-from .._coracle.kernel import landlock
-from .._coracle.kernel.cgroup import detect
-from .._coracle.work.rootfs import kinds
+from .._coracle.kernel.survey import boot, cgroups, config, fences, modules, networks
+from .._coracle.kernel.survey.facts import gap
 
 PYTHON_NEEDED = (3, 9)
+PYROUTE2_NEEDED = (0, 7, 2)  # of Debian 12, and what kernel/net/links.py is tested with
 _APT = "/usr/bin/apt-get"
 _DEBIAN_PACKAGE = "python3-pyroute2"
 _PACKAGES = {"zstd": "zstd", "lz4": "lz4", "lzop": "lzop"}  # of Debian, by compression
-_LANDLOCK_NEEDED = 2  # what kernel/landlock.py makes use of
+
+Facts = dict[str, t.Any]
+Gaps = list[dict[str, str]]
 
 
-def survey(networks: bool) -> dict[str, t.Any]:
-    """Return {'host': facts, 'gaps': [{'need', 'problem', 'remedy', 'package'}], 'optional': the same of what only some images need}.
+def survey(with_networks: bool) -> Facts:
+    """Return {'host': facts, 'gaps': [{'need', 'problem', 'remedy', 'package'}], 'optional': the same of what only some containers need}.
 
-    `networks`: whether containers will have any.
+    `with_networks`: whether containers will have any.
     """
-    host: dict[str, t.Any] = {
-        "kernel": os.uname().release,
-        "python": {"version": ".".join(str(number) for number in sys.version_info[:3]), "executable": sys.executable},
+    release = os.uname().release
+    built = config.find(release)
+    loadable = modules.find(built, release)
+    host: Facts = {
+        "kernel": release,
+        "kernel_config": built.path,
+        "kernel_options": built.states(),
+        "booted_at": boot.booted_at(),
+        "init": boot.init(),
         "root": os.geteuid() == 0,
-        "pyroute2": find_spec("pyroute2") is not None,
+        **_python(),
     }
-    host["cgroup"], problem = _cgroup()
-    gaps = [gap for gap in (_root(host), _python(host), problem, _pyroute2(host) if networks else None) if gap]
-    host["images"] = {"compressions": codecs.available(), "overlay": kinds.kernel_has_overlay(), "landlock": landlock.abi()}
-    return {"host": host, "gaps": gaps, "optional": _optional(host["images"])}
+    host["cgroup"], cgroup_gaps, cgroup_optional = cgroups.survey(built)
+    fenced, fence_gaps, fence_optional = fences.survey(built)
+    host["network"], network_gaps, network_optional = networks.survey(loadable)
+    overlay = modules.has_filesystem("overlay", loadable, "OVERLAY_FS")
+    host["images"] = {"compressions": codecs.available(), "overlay": overlay, "landlock": fenced.pop("landlock")}
+    host.update(fenced)
+    gaps = _root_gaps(host) + _python_gaps(host) + cgroup_gaps + fence_gaps
+    if with_networks:
+        gaps += network_gaps + _pyroute2_gaps(host)
+    optional = _image_gaps(host["images"]) + cgroup_optional + fence_optional + network_optional
+    optional += config.gaps(built, host["cgroup"]["mode"])
+    return {"host": host, "gaps": gaps, "optional": optional}
 
 
-def _gap(need: str, problem: str, remedy: str, package: str = "") -> dict[str, str]:
-    return {"need": need, "problem": problem, "remedy": remedy, "package": package}
+def _python() -> Facts:
+    has = find_spec("pyroute2") is not None
+    return {
+        "python": {"version": ".".join(str(number) for number in sys.version_info[:3]), "executable": sys.executable},
+        "pyroute2": has,
+        "pyroute2_version": _version("pyroute2") if has else None,
+    }
 
 
-def _root(host: dict[str, t.Any]) -> dict[str, str] | None:
-    if host["root"]:
-        return None
-    return _gap("root", f"the modules run as uid {os.geteuid()}", "Add become: true to the play, or ansible_become: true to the inventory")
-
-
-def _python(host: dict[str, t.Any]) -> dict[str, str] | None:
-    if sys.version_info[:2] >= PYTHON_NEEDED:
-        return None
-    return _gap("python", f"{host['python']['executable']} is Python {host['python']['version']}, older than 3.9",
-                "Install a newer one and name it in ansible_python_interpreter")
-
-
-def _cgroup() -> tuple[dict[str, t.Any], dict[str, str] | None]:
+def _version(distribution: str) -> str | None:
+    """The version of an installed distribution, None when it was installed without saying so."""
     try:
-        layout = detect.find()
-    except LauncherError as error:
-        remedy = "Mount one at boot: mount -t cgroup2 cgroup2 /sys/fs/cgroup (Slackware's rc.S does it where the kernel has cgroups)"
-        return {"mode": "none", "controllers": []}, _gap("cgroup", error.problem, remedy)
-    controllers = sorted(layout.mounts)
-    lacking = [name for name in ("cpu", "memory", "pids") if name not in controllers]
-    gap = _gap("cgroup", f"the kernel offers no cgroup controller {', '.join(lacking)}",
-               "Remove cgroup_disable from the kernel's command line, or use a kernel that has them") if lacking else None
-    return {"mode": layout.mode, "controllers": controllers}, gap
-
-
-def _pyroute2(host: dict[str, t.Any]) -> dict[str, str] | None:
-    if host["pyroute2"]:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
-    python = host["python"]["executable"]
-    # Debian's package serves Debian's own interpreter, and neither a virtual environment nor one from elsewhere.
-    if os.path.exists(_APT) and sys.prefix == "/usr":
-        return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"apt-get install {_DEBIAN_PACKAGE}", _DEBIAN_PACKAGE)
-    return _gap("pyroute2", f"{python} has no pyroute2, which networks need", f"On the host: {python} -m pip install pyroute2")
 
 
-def _optional(images: dict[str, t.Any]) -> list[dict[str, str]]:
+def _root_gaps(host: Facts) -> Gaps:
+    if host["root"]:
+        return []
+    return [gap("root", f"the modules run as uid {os.geteuid()}", "Add become: true to the play, or ansible_become: true to the inventory")]
+
+
+def _python_gaps(host: Facts) -> Gaps:
+    if sys.version_info[:2] >= PYTHON_NEEDED:
+        return []
+    return [gap("python", f"{host['python']['executable']} is Python {host['python']['version']}, older than 3.9",
+                "Install a newer one and name it in ansible_python_interpreter")]
+
+
+def _pyroute2_gaps(host: Facts) -> Gaps:
+    python, version = host["python"]["executable"], host["pyroute2_version"]
+    if not host["pyroute2"]:
+        problem = f"{python} has no pyroute2, which networks need"
+        # Debian's package serves Debian's own interpreter, and neither a virtual environment nor one from elsewhere.
+        if os.path.exists(_APT) and sys.prefix == "/usr":
+            return [gap("pyroute2", problem, f"apt-get install {_DEBIAN_PACKAGE}", _DEBIAN_PACKAGE)]
+        return [gap("pyroute2", problem, f"On the host: {python} -m pip install pyroute2")]
+    if version is not None and _numbers(version) < PYROUTE2_NEEDED:
+        least = ".".join(str(number) for number in PYROUTE2_NEEDED)
+        problem = f"{python} has pyroute2 {version}, older than {least}"
+        return [gap("pyroute2", problem, f"On the host: {python} -m pip install 'pyroute2>={least}'")]
+    return []
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """'0.7.2.post1' -> (0, 7, 2): the leading numbers of a version."""
+    found: list[int] = []
+    for word in version.split("."):
+        if not word.isdecimal():
+            break
+        found.append(int(word))
+    return tuple(found)
+
+
+def _image_gaps(images: Facts) -> Gaps:
     """What images can do without, or most of them."""
-    gaps = [_gap("compression", f"nothing here unpacks {found['name']}", found["remedy"], _PACKAGES.get(found["name"], ""))
+    gaps = [gap("compression", f"nothing here unpacks {found['name']}", found["remedy"], _PACKAGES.get(found["name"], ""))
             for found in images["compressions"] if found["by"] is None]
-    if not images["overlay"]:
-        gaps.append(_gap("overlay", "the kernel has no overlayfs, which containers with an image need",
-                         "Use a kernel with CONFIG_OVERLAY_FS, or container_rootfs with backing_store: copy"))
-    if images["landlock"] < _LANDLOCK_NEEDED:
-        gaps.append(_gap("landlock", "the kernel has no Landlock of use, so archives are unpacked behind one fence less",
-                         "Use Linux 5.19 or newer, with landlock in lsm= of its command line"))
+    if images["overlay"] is False:
+        gaps.append(gap("overlay", "the kernel has no overlayfs, which containers with an image need",
+                        "Use a kernel with CONFIG_OVERLAY_FS, or container_rootfs with backing_store: copy"))
     return gaps

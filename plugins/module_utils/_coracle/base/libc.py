@@ -89,6 +89,7 @@ _NR_LANDLOCK_RESTRICT_SELF = 446
 _NR_RT_SIGACTION = {"x86_64": 13, "aarch64": 134, "i686": 174, "armv7l": 174, "riscv64": 134}.get(_MACHINE)
 _NR_KEYCTL = {"x86_64": 250, "aarch64": 219, "i686": 288, "armv7l": 311, "riscv64": 219}.get(_MACHINE)
 _NR_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "i686": 353, "armv7l": 382, "riscv64": 276}.get(_MACHINE)  # no wrapper in older libcs
+_NR_BPF = {"x86_64": 321, "aarch64": 280, "i686": 357, "armv7l": 386, "riscv64": 280}.get(_MACHINE)
 _NR_SECCOMP = {"x86_64": 317, "aarch64": 277, "i686": 354, "armv7l": 383, "riscv64": 277}.get(_MACHINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -291,3 +292,11 @@ def setfsids(uid: int, gid: int) -> None:
     """setfsgid(2) and setfsuid(2): who this thread is to file systems. They tell no failure; without CAP_SETUID nothing changes."""
     _libc.setfsgid(ctypes.c_uint(gid))
     _libc.setfsuid(ctypes.c_uint(uid))
+
+
+def bpf(command: int, attributes: bytearray) -> int:
+    """bpf(2). `attributes`: the part of union bpf_attr that belongs to `command`; the kernel may write into it. Returns a descriptor or 0."""
+    if _NR_BPF is None:
+        raise OSError(errno.ENOSYS, f"bpf: no system call number known for {_MACHINE}")
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
+    return _check(_libc.syscall(_NR_BPF, ctypes.c_int(command), buffer, ctypes.c_uint(len(attributes))), "bpf")

@@ -14,5 +14,7 @@ LIBRARY = "/usr/local/lib/coracle"
 COMMAND = "/usr/local/sbin/coracle"
 NETNS = "/run/netns"
 
+SYSTEMD = "/run/systemd/system"  # only where it is process 1; elogind makes /run/systemd too
 CGROUP_PARENT = "coracle"  # below the root of each hierarchy: coracle/NAME
+CGROUP_UNIT = "machine.slice/coracle.service"  # instead of it where systemd manages cgroup v2
 SUPERVISOR_CGROUP = "coracle/.supervisor"  # no container's name begins with a dot

@@ -21,7 +21,7 @@ _JSON = (Option("--format", "format", TEXT, "table|json", "table for people, jso
          Option("--json", "json", FLAG, "", "the same as --format json"))
 _STOP = (Option("-t --timeout", "timeout", NUMBER, "SECONDS", "until SIGKILL (default: the container's stop_timeout)"),
          Option("-s --signal", "signal", TEXT, "SIGNAL", "instead of the container's stop_signal"),
-         Option("--all", "all", FLAG, "", "all that run"))
+         Option("--all", "all", FLAG, "", "all that run"))  # boot does not start these again, unless their policy is always
 
 VERBS = (
     Verb("run", "PATH", "Run the container at PATH in the foreground, on this terminal",
@@ -34,6 +34,11 @@ VERBS = (
          ("coracle stop web1", "coracle stop -t 1 web1 web2", "coracle stop --all"), _STOP),
     Verb("restart", "NAME...", "Stop containers and start them again", ("coracle restart web1", "coracle restart web1 web2", "coracle restart --all"),
          (Option("--all", "all", FLAG, "", "all that run"),)),
+    Verb("boot", "", "Start all containers whose restart policy asks for it, as the host does when it starts; tells what did not come up",
+         ("coracle boot", "coracle boot || coracle list", "coracle shutdown && coracle boot"), most=0),
+    Verb("shutdown", "", "Stop all containers, as the host does when it stops; coracle boot starts them again",
+         ("coracle shutdown", "coracle shutdown -t 5", "coracle shutdown && coracle boot"),
+         (Option("-t --timeout", "timeout", NUMBER, "SECONDS", "until SIGKILL (default: each container's stop_timeout)"),), most=0),
     Verb("list", "[NAME...]", "List containers, running or not",
          ("coracle list", "coracle list --json 'web*'", "coracle list -q"),
          (*_JSON, Option("-q --quiet", "quiet", FLAG, "", "names only"), Option("--no-headers", "bare", FLAG, "", "no first line"))),

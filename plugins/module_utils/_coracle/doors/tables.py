@@ -33,11 +33,16 @@ def _short(segments: list[str]) -> list[str]:
 
 
 def state(container: dict) -> str:
-    """running, created, exited (137), exited (?) when nobody saw the end."""
-    if container["state"] != "exited":
+    """running, created, exited (137), exited (?) when nobody saw the end, restarting (1) until its next start."""
+    if container["state"] not in ("exited", "restarting"):
         return container["state"]
     code = container["exit_code"]
-    return f"exited ({'?' if code is None else code})"
+    return f"{container['state']} ({'?' if code is None else code})"
+
+
+def restarts(count: int) -> str:
+    """', restarted twice' and so on; nothing for none."""
+    return "" if not count else ", restarted once" if count == 1 else f", restarted {count} times"
 
 
 def duration(uptime: float | None) -> str:
@@ -73,7 +78,8 @@ def render(header: tuple[str, ...], rows: list[list[str]], colour: bool) -> str:
     for cells in ([list(header)] if header else []) + shown:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths)]
         if colour and len(cells) > 1:
-            kind = "running" if cells[1].startswith("running") else "failed" if cells[1].startswith("exited") and cells[1] != "exited (0)" else ""
+            kind = "running" if cells[1].startswith("running") else \
+                "failed" if cells[1].startswith(("exited", "restarting")) and cells[1] != "exited (0)" else ""
             if kind:
                 padded[1] = f"{_COLOURS[kind]}{cells[1]}{_END}{padded[1][len(cells[1]):]}"
         lines.append("   ".join(padded).rstrip())

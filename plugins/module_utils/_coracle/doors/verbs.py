@@ -51,18 +51,36 @@ def restart(values: dict, names: list[str]) -> int:
 
 
 def stop(values: dict, names: list[str]) -> int:
-    from ..work import client
-    from .command import say
+    from ..work import client, marks
 
     number = settings.signal_number(values["signal"], "--signal") if "signal" in values else None
     chosen = [_identify(word) for word in _chosen(values, names, running=True)]
     for name, path in chosen:
         _must_exist(name, path)
+    for _name, path in chosen:
+        marks.stop(path)  # a person's wish, which the next `coracle boot` respects
     outcomes = client.stop([(name, number, values.get("timeout")) for name, _path in dict(chosen).items() if _has_traces(name)])
-    failed = [outcome for outcome in outcomes.values() if not outcome.ok]
-    for outcome in failed:
-        say(f"coracle: {outcome.name}: {outcome.problem}", 2)
-    return 1 if failed else 0
+    return _say_problems([(outcome.name, outcome.problem) for outcome in outcomes.values() if not outcome.ok])
+
+
+def boot(_values: dict, _names: list[str]) -> int:
+    from ..work import boot as host
+
+    return _say_problems(host.boot())
+
+
+def shutdown(values: dict, _names: list[str]) -> int:
+    from ..work import boot as host
+
+    return _say_problems(host.shutdown(values.get("timeout")))
+
+
+def _say_problems(problems):
+    from .command import say
+
+    for name, problem in problems:
+        say(f"coracle: {name}: {problem}", 2)
+    return 1 if problems else 0
 
 
 def _has_traces(name):
@@ -75,7 +93,6 @@ def _has_traces(name):
 def _converge(words, options):
     """What a task with the module `containers` would do."""
     from ..work import client, fleet
-    from .command import say
 
     items = []
     for word in words:
@@ -87,15 +104,12 @@ def _converge(words, options):
     fleet.apply(wanted)
     if any(records.is_running(records.read_state(job.want.name)) for job in wanted.jobs):
         client.adopt()  # one that runs already is as asked, but who waits for it may have been killed
-    failed = [job for job in wanted.jobs if job.error is not None]
-    for job in failed:
-        say(f"coracle: {job.want.name}: {job.error}", 2)
-    return 1 if failed else 0
+    return _say_problems([(job.want.name, job.error) for job in wanted.jobs if job.error is not None])
 
 
 def _chosen(values, names, running):
     if values.get("all"):
-        return [name for name in records.names() if records.is_running(records.read_state(name)) == running]
+        return [name for name in records.names() if records.is_active(records.read_state(name)) == running]
     if not names:
         raise Usage("no container is named", remedy="Give names, or --all")
     return names
@@ -105,9 +119,8 @@ def _identify(word):
     """A word with a slash is the path of a container's directory, any other its name."""
     if "/" in word:
         return records.identify(None, os.path.abspath(word))
-    name, path = records.identify(word, None)
-    state = records.read_state(name)
-    return name, state.path if state is not None and not os.path.exists(f"{path}/settings") else path
+    name, _path = records.identify(word, None)
+    return name, records.known_path(name)
 
 
 def _must_exist(name, path):
@@ -194,8 +207,9 @@ def status(_values: dict, names: list[str]) -> int:
         return 4
     container = found[0]
     running = container["state"] == "running"
-    extra = f", pid {container['pid']}, up {tables.duration(container['uptime'])}" if running else \
-        f": {container['reason']}" if container["reason"] else ""
+    extra = f", pid {container['pid']}, up {tables.duration(container['uptime'])}" if running else ""
+    extra += tables.restarts(container["restarts"])
+    extra += f": {container['reason']}" if container["reason"] else ""
     say(f"{name}: {tables.state(container)}{extra} ({path})")
     return 0 if running else 3
 
@@ -207,7 +221,7 @@ def wait(_values: dict, names: list[str]) -> int:
     for name, path in [_identify(word) for word in names]:
         _must_exist(name, path)
         state = records.read_state(name)
-        while records.is_running(state) or (state is not None and state.status == "running"):
+        while records.is_active(state) or (state is not None and state.status == "running"):
             if records.is_running(state):
                 descriptor = os.pidfd_open(state.pid)
                 procs.wait_end(descriptor, 3600)
@@ -235,7 +249,7 @@ def logs(values: dict, names: list[str]) -> int:
     since = _since(values["since"]) if "since" in values else ""
     shown = _show_logs(path, streams, since, int(values["tail"]) if "tail" in values else None, values.get("timestamps", False), None)
     while values.get("follow"):
-        running = records.is_running(records.read_state(name))
+        running = records.is_active(records.read_state(name))
         shown = _show_logs(path, streams, since, None, values.get("timestamps", False), shown)
         if not running:
             break
@@ -276,5 +290,5 @@ def _since(text):
     raise Usage(f"--since {text!r} is no time", remedy="Use e.g. 42m, 3h, or 2026-11-24T05:59")
 
 
-VERBS = {"run": run, "start": start, "stop": stop, "restart": restart, "list": list_containers, "status": status, "inspect": inspect,
-         "logs": logs, "exec": execute, "images": list_images, "wait": wait}
+VERBS = {"run": run, "start": start, "stop": stop, "restart": restart, "boot": boot, "shutdown": shutdown, "list": list_containers,
+         "status": status, "inspect": inspect, "logs": logs, "exec": execute, "images": list_images, "wait": wait}

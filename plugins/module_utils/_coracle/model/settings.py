@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ..base import text
 from ..base.errors import LauncherError, SettingsError
+from . import restart
 from .change import LIVE, RECREATE, RESTART
 
 LIMIT = 65536  # bytes of a settings file
@@ -130,6 +131,18 @@ def _seconds(value, option):
     return text.parse_integer(value, option, 0, 86400)
 
 
+def _policy(value, option):
+    if value is False:  # what YAML makes of a bare no
+        return restart.NO
+    if value not in restart.POLICIES:
+        raise LauncherError("is no restart policy", option=option, value=value, remedy=f"Use {', '.join(restart.POLICIES[:-1])} or {restart.POLICIES[-1]}")
+    return value
+
+
+def _retries(value, option):
+    return text.parse_integer(value, option, 0, 1000000)
+
+
 def _flag(value, option):
     if value in (True, "yes", "true", "1"):
         return True
@@ -178,6 +191,8 @@ SCALARS = (
     Key("interactive", "interactive", _flag, RESTART),
     Key("stopsignal", "stop_signal", _signal, LIVE),
     Key("stoptimeout", "stop_timeout", _seconds, LIVE),
+    Key("restartpolicy", "restart_policy", _policy, LIVE),
+    Key("restartretries", "restart_retries", _retries, LIVE),
     Key("logmaxsize", "log_max_size", _size, LIVE),
 )
 COMMAND = Key("process", "command", _command, RESTART)
@@ -215,7 +230,10 @@ NETWORK = (
 
 KEYS = SCALARS + (COMMAND,) + PAIRS + (NETWORKS,)
 
-DEFAULTS = {"user": "0", "stop_signal": "TERM", "stop_timeout": 10, "log_max_size": 10 << 20, "interactive": False, "pids_limit": None}
+DEFAULTS = {"user": "0", "stop_signal": "TERM", "stop_timeout": 10, "restart_policy": restart.NO, "log_max_size": 10 << 20, "interactive": False,
+            "pids_limit": None}
+
+SUPERVISED = ("stop_signal", "stop_timeout", "restart_policy", "restart_retries", "log_max_size")  # a supervisor reads them again when told to
 
 
 def normalise_network(value: dict, option: str) -> dict:

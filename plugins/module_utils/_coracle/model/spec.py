@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..base import text
 from ..base.errors import LauncherError
-from . import settings
+from . import restart, settings
 from .change import CREATE, LIVE, RESTART, Change
 
 ABSENT, PRESENT, STOPPED, STARTED = STATES = ("absent", "present", "stopped", "started")
@@ -23,7 +23,7 @@ SHORTHAND = {"bridge": "bridge", "ip": "addresses", "gw": "gateway"}  # the arti
 RIVALS = {"image": "rootfs", "rootfs": "image", "cpu_percent": "cpu_shares", "cpu_shares": "cpu_percent"}
 
 # What a settings file means that does not name the option. None: whatever the launcher finds.
-_UNSAID = {"memory": text.UNLIMITED, "cpus": "-1", "pids_limit": text.UNLIMITED, "env": {}, "labels": {}, "networks": [],
+_UNSAID = {"memory": text.UNLIMITED, "cpus": "-1", "pids_limit": text.UNLIMITED, "restart_retries": 0, "env": {}, "labels": {}, "networks": [],
            **{option: value for option, value in settings.DEFAULTS.items() if value is not None}}
 
 
@@ -32,10 +32,11 @@ class Want:
 
     `name`, `path`: as given, one of them may be None. `spec`: the given options, normalised; `spec["image"]` is a digest or missing.
     `archive`: path of the image's archive on this host or its URL, None when `image` is a digest or not given. `checked`: the task says
-    the digest of the archive (`checksum`); else work/container.py reads it from the file. `start_grace`: seconds.
+    the digest of the archive (`checksum`); else work/container.py reads it from the file. `start_grace`: seconds. `unattended`: no task
+    asks, but the start of the host: what fails is tried again under its restart policy.
     """
 
-    __slots__ = ("name", "path", "state", "spec", "archive", "checked", "start_grace", "restart", "recreate", "on_restart_required")
+    __slots__ = ("name", "path", "state", "spec", "archive", "checked", "start_grace", "restart", "recreate", "on_restart_required", "unattended")
 
     def __init__(self, name=None, path=None, state=STARTED, spec=None):
         self.name = name
@@ -48,6 +49,7 @@ class Want:
         self.restart = False
         self.recreate = False
         self.on_restart_required = "restart"
+        self.unattended = False
 
 
 def read_options(options: dict) -> Want:
@@ -83,6 +85,9 @@ def _check_together(options):
     for one, other in (("args", "process"), ("ip", "bridge"), ("gw", "bridge"), ("checksum", "image")):
         if given(one) and not given(other):
             raise LauncherError(f"needs {other} beside it", option=one, remedy=f"Add {other}")
+    if given("restart_policy") and options.get("restart_retries") and options["restart_policy"] != restart.ON_FAILURE:
+        raise LauncherError(f"counts with restart_policy {restart.ON_FAILURE} only", option="restart_retries", value=options["restart_retries"],
+                            remedy=f"Remove it, or set restart_policy: {restart.ON_FAILURE}")
 
 
 def _archive(image, checksum):

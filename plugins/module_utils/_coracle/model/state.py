@@ -20,12 +20,14 @@ class State:
 
     `pid` of init in the host's pid namespace; `starttime` in clock ticks since boot (proc(5), field 22); `started_at`, `finished_at`
     in seconds since the epoch; `exit_code` 0 to 255, 128+n after signal n, None while running or when nobody saw the end (`reason` says so);
-    `host_interfaces`: names of the host ends of its veth pairs; `digest`: of the launcher's code that started it; `foreground`: by
-    `coracle run`, which waits for it itself.
+    `reason` also says, while it runs again, why it was restarted; `restarts`: how often since somebody started it; `row`: those since one
+    has lived long enough (model/restart.py); `restart_at`: seconds of CLOCK_MONOTONIC at which it is started again, None unless it waits
+    for that; `stopping`: somebody has asked for its end; `host_interfaces`: names of the host ends of its veth pairs; `digest`: of the
+    launcher's code that started it; `foreground`: by `coracle run`, which waits for it itself.
     """
 
     __slots__ = ("name", "path", "status", "pid", "starttime", "boot_id", "started_at", "finished_at", "exit_code", "oom", "reason",
-                 "restarts", "host_interfaces", "digest", "foreground")
+                 "restarts", "row", "restart_at", "stopping", "host_interfaces", "digest", "foreground")
 
     def __init__(self, name, path):
         self.name = name
@@ -40,14 +42,17 @@ class State:
         self.oom = False
         self.reason = ""
         self.restarts = 0
+        self.row = 0
+        self.restart_at = None
+        self.stopping = False
         self.host_interfaces = []
         self.digest = ""
         self.foreground = False
 
 
-_INTEGERS = {"pid": 1 << 22, "starttime": 1 << 63, "restarts": 1 << 63, "exit_code": 255}  # name: largest value (PID_MAX_LIMIT is 2^22)
-_FLOATS = ("started_at", "finished_at")
-_FLAGS = ("oom", "foreground")
+_INTEGERS = {"pid": 1 << 22, "starttime": 1 << 63, "restarts": 1 << 63, "row": 1 << 63, "exit_code": 255}  # name: largest value (PID_MAX_LIMIT is 2^22)
+_FLOATS = ("started_at", "finished_at", "restart_at")
+_FLAGS = ("oom", "stopping", "foreground")
 
 
 def render(state: State) -> bytes:

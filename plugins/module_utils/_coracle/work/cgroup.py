@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from ..base import files
 from ..base.errors import LauncherError
-from ..kernel import procs
 from ..kernel.cgroup import detect, tree
-from ..kernel.cgroup import limits as table
+from ..kernel.cgroup.limits import table
 from ..model import settings
 from ..model.change import CREATE, LIVE, REMOVE, Change
 from .limits import Cgroup
@@ -23,19 +22,20 @@ _NORMALISE = {row.option: row.normalise for row in settings.SCALARS}
 
 
 class Have:
-    """`cgroup`; `limits`: the asked ones, normalised; `controllers`: whose hierarchies it needs; `missing`: those in which it is not;
-    `values`: what the kernel has, as Cgroup.get(); `inside`: pids in it and below; `held`: those asked that are in it."""
+    """`cgroup`; `limits`: the asked ones, normalised; `controllers`: whose hierarchies it needs, `strict` when the task names them;
+    `missing`: those in which it is not; `values`: what the kernel has, as Cgroup.read(); `inside`: pids in it and below; `held`: those
+    asked that are in it."""
 
-    __slots__ = ("cgroup", "limits", "controllers", "state", "missing", "values", "inside", "held")
+    __slots__ = ("cgroup", "limits", "controllers", "strict", "state", "missing", "values", "inside", "held")
 
-    def __init__(self, cgroup: Cgroup, limits: dict, pids: list[int]):
+    def __init__(self, cgroup: Cgroup, limits: dict, controllers: list[str], strict: bool, pids: list[int]):
         self.cgroup = cgroup
         self.limits = limits
-        raw = [table.raw_controller(key) for key in limits.get(table.CONF, ())]
-        self.controllers = list(dict.fromkeys([*detect.CONTROLLERS, "io", *raw]))
+        self.controllers = controllers
+        self.strict = strict
         self.state = _state(cgroup)
-        self.missing = cgroup.missing(self.controllers)
-        self.values = cgroup.get(conf=tuple(limits.get(table.CONF, ())))
+        self.missing = cgroup.missing(controllers, strict)
+        self.values = cgroup.read(limits)
         self.inside = cgroup.processes()
         self.held = [pid for pid in pids if cgroup.holds(pid)]
 
@@ -47,7 +47,7 @@ def _state(cgroup):
 
 
 def read(want: dict) -> Have:
-    """Validate the options of the module and read what is there. LauncherError before any effect, also for a pid that does not exist."""
+    """Validate the options of the module and read what is there. LauncherError before any effect, also for a pid that cannot be moved."""
     path = tree.check_path(want["name"], "name")
     if want["parent"]:
         path = f"{tree.check_path(want['parent'], 'parent')}/{path}"
@@ -56,23 +56,53 @@ def read(want: dict) -> Have:
     pids = list(dict.fromkeys(want["pids"] or ())) if wanted else []
     cgroup = Cgroup(detect.find(), path)
     cgroup.check(limits)
+    controllers = _controllers(want, cgroup, limits)
     for pid in pids:
-        if pid < 1 or procs.starttime(pid) is None:
-            raise LauncherError("no such process", option="pids", value=pid, remedy="Give pids of processes that run, as this host numbers them")
-    return Have(cgroup, limits, pids)
+        _check_pid(pid)
+    return Have(cgroup, limits, controllers, want["controllers"] is not None, pids)
 
 
 def _normalise(want):
     limits = {}
-    for option in table.OPTIONS:
+    for option in (*table.OPTIONS, table.CONF):
         value = want.get(option)
-        if value is None or value == {}:
+        if value is None or value in ({}, []) and option != "devices":
             continue
-        if option == "cpus" and value == -1:
-            limits[option] = "-1"
+        if option in _NORMALISE:
+            limits[option] = _NORMALISE[option](value, option)
         else:
-            limits[option] = _NORMALISE[option](value, option) if option in _NORMALISE else value
+            limits[option] = value if option == table.CONF else table.row(option).normalise(value)
+    if want["cpu_weight_conversion"] != "proportional":
+        limits[table.CONVERSION] = want["cpu_weight_conversion"]
     return limits
+
+
+def _controllers(want, cgroup, limits):
+    """Whose hierarchies it needs, by the names of this version. LauncherError when the task names one that is not here, or too few."""
+    needed = [name for name in cgroup.controllers_of(limits) if name is not None]
+    if want["controllers"] is None:
+        return list(dict.fromkeys([*cgroup.named(detect.CONTROLLERS), *needed]))
+    given = cgroup.named(want["controllers"])
+    if not cgroup.unified and want["state"] == FROZEN:
+        needed.append("freezer")
+    for name in given:
+        if name not in cgroup.layout.mounts:
+            raise LauncherError(f"the controller {name} is not mounted here (cgroup {cgroup.layout.mode})", option="controllers",
+                                value=want["controllers"], remedy="This host has " + ", ".join(sorted(cgroup.layout.mounts)))
+    if not given and not cgroup.unified:
+        raise LauncherError("names no controller", option="controllers", value=want["controllers"],
+                            remedy="Name one at least, or leave it out")
+    lacking = [name for name in needed if name not in given]
+    if lacking:
+        raise LauncherError(f"{lacking[0]} is not among them, but another option of this task needs it", option="controllers",
+                            value=want["controllers"], remedy=f"Add {lacking[0]}, or leave out what needs it")
+    return given
+
+
+def _check_pid(pid):
+    problem = tree.immovable(pid)
+    if problem is not None:
+        raise LauncherError(problem, option="pids", value=pid, remedy="Give pids of processes that run, as this host numbers them")
 
 
 def plan(want: dict, have: Have) -> list[Change]:
@@ -84,9 +114,9 @@ def plan(want: dict, have: Have) -> list[Change]:
     changes = _plan_state(want["state"], have)
     action = CREATE if have.state == ABSENT else LIVE
     for option, after in have.cgroup.kept(have.limits).items():
-        before = have.values[option]
+        before = have.values.get(option)
         if option == table.CONF:
-            before, after = _raw_difference(before, after)
+            before, after = _difference(before or {}, after)
         if before != after:
             changes.append(Change(option, before, after, action))
     pids = list(dict.fromkeys(want["pids"] or ()))
@@ -95,9 +125,9 @@ def plan(want: dict, have: Have) -> list[Change]:
     return changes
 
 
-def _raw_difference(before, after):
+def _difference(before, after):
     """The raw keys that differ, before and after."""
-    differ = [key for key, value in after.items() if key not in before or not table.raw_same(key, value, before[key])]
+    differ = [key for key, value in after.items() if before.get(key) != value]
     return {key: before[key] for key in differ if key in before}, {key: after[key] for key in differ}
 
 
@@ -124,8 +154,8 @@ def apply(want: dict, have: Have, changes: list[Change]) -> None:
         have.cgroup.remove()
     elif want["state"] == KILLED:
         if not have.cgroup.kill(seconds=5.0):
-            raise LauncherError(f"processes in {have.cgroup.path} do not end: {tree.named(have.cgroup.processes())}", option="state", value=KILLED,
-                                remedy="They wait for a device or file server (state D in ps); try again when that answers")
+            raise LauncherError(f"processes in {have.cgroup.path} do not end: {tree.named(have.cgroup.processes())}", option="state",
+                                value=KILLED, remedy="They wait for a device or file server (state D in ps); try again when that answers")
     else:
         _converge(want, have)
 
@@ -135,7 +165,7 @@ def _converge(want, have):
     made, journal, moved, done = [], [], [], False
     try:
         if have.missing:
-            made = cgroup.create(have.controllers)
+            made = cgroup.create(have.controllers, have.strict)
         journal = cgroup.set(have.limits)
         for pid in dict.fromkeys(want["pids"] or ()):
             if pid not in have.held:
@@ -175,6 +205,6 @@ def result(want: dict, have: Have, changes: list[Change], checking: bool) -> dic
     """Return the module's `cgroup`: as it is now, read from the kernel."""
     cgroup = have.cgroup
     state = _state(cgroup)
-    limits = cgroup.get(conf=tuple(have.limits.get(table.CONF, ()))) if state != ABSENT else {}
+    limits = cgroup.get(asked=have.limits) if state != ABSENT else {}
     return {"cgroup": {"path": cgroup.path, "mode": cgroup.layout.mode, "state": state, "paths": cgroup.paths(), "limits": limits,
                        "pids": cgroup.processes()}}

@@ -25,14 +25,17 @@ _PATIENCE = 10.0  # seconds without an answer after which we ask whether anybody
 _TAIL = 10
 
 
-def start(items: list[tuple[str, str]], grace: float, host_interfaces: dict[str, list[str]] | None = None) -> dict[str, Outcome]:
+def start(items: list[tuple[str, str]], grace: float, host_interfaces: dict[str, list[str]] | None = None,
+          unattended: bool = False) -> dict[str, Outcome]:
     """Start containers (name, path), whose networks are attached already; answer when each has lived for `grace` seconds or has ended.
 
-    A failed one is clean again: no cgroup, no veth, no namespace. Its Outcome has `problem` and the last lines of its log.
+    A failed one is clean again: no cgroup, no veth, no namespace; but when `unattended`, and its restart policy says so, it keeps them and
+    is started again. Its Outcome has `problem` and the last lines of its log.
     """
     interfaces = host_interfaces or {}
     begun = logs.timestamp().decode()
-    outcomes = _ask([Request("start", name, path, grace, interfaces.get(name, ())) for name, path in items])
+    verb = "boot" if unattended else "start"
+    outcomes = _ask([Request(verb, name, path, grace, interfaces.get(name, ())) for name, path in items])
     for name, path in items:
         if not outcomes[name].ok:
             outcomes[name].log_tail = logs.tail(path, _TAIL, begun)
@@ -45,7 +48,7 @@ def stop(items: list[tuple[str, int | None, float | None]]) -> dict[str, Outcome
 
 
 def refresh(name: str) -> Outcome:
-    """Let the supervisor read again what costs nothing to change: stop signal and timeout, size of the log."""
+    """Let the supervisor read again what costs nothing to change: stop signal and timeout, restart policy, size of the log."""
     return _ask([Request("refresh", name)])[name]
 
 

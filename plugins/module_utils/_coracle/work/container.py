@@ -15,16 +15,14 @@ from ..base import beneath, files, text
 from ..base.errors import LauncherError
 from ..kernel import mountinfo
 from ..kernel.net import links
-from ..model import settings
+from ..model import restart, settings
 from ..model import spec as specs
 from ..model import state as states
 from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
 from ..model.spec import Want
-from . import inspect, network, records
+from . import inspect, marks, network, records
 from .inspect import Have, Host
 from .rootfs import stamp
-
-_SUPERVISED = ("stop_signal", "stop_timeout", "log_max_size")  # the supervisor reads these again when it is told to
 
 
 def read(options: dict, host: Host) -> tuple[Want, Have]:
@@ -138,8 +136,10 @@ def _has_files(directory):
 # --- plan
 
 
-def plan(want: Want, have: Have) -> list[Change]:
+def plan(want: Want, have: Have, is_marked: bool = True) -> list[Change]:
     """Return the changes from `have` to `want` in the order of the table, the state last. Pure.
+
+    `is_marked`: the host's start knows that it is stopped (marks.py).
 
     LauncherError when a restart is needed and the task forbids it.
     """
@@ -154,7 +154,7 @@ def plan(want: Want, have: Have) -> list[Change]:
         found = _in_order(found)
         if not (want.restart or want.recreate):
             found = _within_policy(want, found)
-    return found + _asked_restarts(want, have, goes_on) + _state_changes(want, have)
+    return found + _asked_restarts(want, have, goes_on) + _state_changes(want, have, is_marked)
 
 
 def _drift(want, have, found):
@@ -206,11 +206,14 @@ def _asked_restarts(want, have, goes_on):
     return []
 
 
-def _state_changes(want, have):
+def _state_changes(want, have, is_marked):
+    before = "restarting" if is_restarting(have) else have.status
     if want.state == specs.STARTED and not have.running:
-        return [Change("state", have.status, specs.STARTED, LIVE)]
-    if want.state == specs.STOPPED and have.running:
-        return [Change("state", have.status, specs.STOPPED, LIVE)]
+        return [Change("state", before, specs.STARTED, LIVE)]
+    if want.state == specs.STOPPED and (have.running or is_restarting(have)):
+        return [Change("state", before, specs.STOPPED, LIVE)]
+    if want.state == specs.STOPPED and not is_marked and restart.minds_stop(specs.merge(have.spec, want.spec)):
+        return [Change("state", before, specs.STOPPED, LIVE, "it would be started with the host")]
     return []
 
 
@@ -242,7 +245,9 @@ class Job:
 
     @property
     def stops(self) -> bool:
-        """Whether the running container is stopped, for good or for a restart."""
+        """Whether the container is stopped, for good or for a restart."""
+        if is_restarting(self.have):
+            return self.want.state != specs.PRESENT or self.has(RECREATE)
         return self.have.running and (self.want.state in (specs.ABSENT, specs.STOPPED) or self.has(RESTART, RECREATE))
 
     @property
@@ -253,11 +258,22 @@ class Job:
         return self.want.state == specs.PRESENT and self.stops
 
 
+def is_restarting(have: Have) -> bool:
+    """Whether it has ended, and the supervisor starts it again when its time has come."""
+    return not have.running and records.is_restarting(have.state)
+
+
 def is_unsettled(job: Job) -> bool:
     """Whether its init is dead and nobody has cleaned up yet. That must be over before a network is attached: the clean-up takes the
     namespace away."""
     state = job.have.state
     return state is not None and state.status == states.RUNNING and not job.have.running
+
+
+def mark_stop(job: Job) -> None:
+    """Remember for the start of the host that the container is stopped, before it is."""
+    if job.want.state == specs.STOPPED:
+        marks.stop(job.want.path, restart.minds_stop(spec_after(job.want, job.have)))
 
 
 def bring_image(job: Job) -> None:
@@ -291,8 +307,23 @@ def write(job: Job, host: Host) -> None:
     if spec != have.spec:
         records.write_settings(want.path, spec)
         _record_use(want, spec)
+    _prepare_boot(job, spec)
     if job.starts and spec.get("networks"):
         job.interfaces = network.attach(want.name, spec["networks"])
+
+
+def _prepare_boot(job, spec):
+    """What `coracle boot` goes by: whether somebody wants the container not to run, and where it is."""
+    want = job.want
+    if job.starts:
+        marks.start(want.path)
+    elif want.state == specs.STOPPED or job.creates:
+        marks.stop(want.path, restart.minds_stop(spec))
+    if not inspect.is_own(want.path, want.name):
+        if restart.policy_of(spec) == restart.NO:
+            marks.unlink(want.name)
+        else:
+            marks.link(want.name, want.path)
 
 
 def _record_use(want, spec):
@@ -329,7 +360,7 @@ def _change_live(job, host):
 
 def is_supervised(job: Job) -> bool:
     """Whether the supervisor must be told that the settings of a running container have changed."""
-    return job.have.running and not job.stops and any(change.option in _SUPERVISED for change in job.changes)
+    return (job.have.running or is_restarting(job.have)) and not job.stops and any(change.option in settings.SUPERVISED for change in job.changes)
 
 
 def failed_start(job: Job, problem: str, log_tail: list[str]) -> LauncherError:
@@ -377,6 +408,8 @@ def remove(job: Job, host: Host) -> None:
 def _remove_files(want, spec, whole):
     """Remove the container's directory, or (not `whole`) only what the launcher makes in it. LauncherError before, for mounts in there."""
     _refuse_mounts(want, spec, whole)
+    if not inspect.is_own(want.path, want.name) and marks.links().get(want.name) == want.path:
+        marks.unlink(want.name)
     if whole:
         if os.path.lexists(f"{want.path}/{stamp.file_of('chroot')}"):
             from .rootfs import converge
@@ -384,7 +417,7 @@ def _remove_files(want, spec, whole):
             converge.remove(f"{want.path}/chroot")  # which may be mounted
         beneath.remove_tree(want.path)
         return
-    for entry in inspect.OURS:
+    for entry in (*inspect.OURS, marks.STOPPED):
         beneath.remove_tree(f"{want.path}/{entry}")
     if "image" in spec:
         from . import uses

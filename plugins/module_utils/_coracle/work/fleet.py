@@ -17,7 +17,7 @@ from ..base.errors import LauncherError
 from ..model import spec as specs
 from ..model.change import Change
 from ..model.spec import Want
-from . import client, container, inspect, records
+from . import client, container, inspect, marks, records
 from .container import Job
 from .inspect import Host
 
@@ -112,12 +112,16 @@ def plan(fleet: Fleet) -> list[Change]:
     """Fill in each job's changes and return all of them. Pure. LauncherError: a restart is needed, and the task forbids it."""
     for index, job in enumerate(fleet.jobs):
         try:
-            job.changes = container.plan(job.want, job.have)
+            job.changes = _plan(job)
         except LauncherError as error:
             if fleet.several:
                 _placed(error, index, {"name": job.want.name})
             raise
     return changes(fleet)
+
+
+def _plan(job):
+    return container.plan(job.want, job.have, marks.is_stopped(job.want.path))
 
 
 def changes(fleet: Fleet) -> list[Change]:
@@ -134,8 +138,8 @@ def needs_launcher(fleet: Fleet) -> bool:
 
 
 def is_unsupervised(fleet: Fleet) -> bool:
-    """True when containers of ours run and nobody waits for them: their supervisor was killed."""
-    running = [job for job in fleet.jobs if job.have.running and not job.have.state.foreground]
+    """True when containers of ours run, or wait for a restart, and nobody waits for them: their supervisor was killed."""
+    running = [job for job in fleet.jobs if container.is_restarting(job.have) or job.have.running and not job.have.state.foreground]
     return bool(running) and not client.is_there()
 
 
@@ -154,7 +158,7 @@ def apply(fleet: Fleet) -> None:
         _each([job for job in kept if container.is_supervised(job)], _refresh)
         _start(kept)
         for job in kept:
-            if job.error is not None:
+            if job.error is not None and not records.is_active(records.read_state(job.want.name)):
                 _take_back(job)
     if any(job.gone for job in jobs):
         _tidy()
@@ -162,7 +166,7 @@ def apply(fleet: Fleet) -> None:
 
 def _plan_again(job, host):
     job.have = container.look(job.want, host)
-    job.changes = container.plan(job.want, job.have)
+    job.changes = _plan(job)
 
 
 def _with_state(jobs, state):
@@ -184,6 +188,7 @@ def _each(jobs, step):
 
 def _stop(jobs):
     stopping = [job for job in jobs if (job.stops or job.starts and container.is_unsettled(job)) and job.error is None]
+    _each(stopping, container.mark_stop)
     outcomes = _ask(stopping, lambda: client.stop([(job.want.name, *container.asked_end(job.want)) for job in stopping]))
     for job, outcome in outcomes:
         if not outcome.ok:
@@ -195,7 +200,8 @@ def _start(jobs):
     items = [(job.want.name, job.want.path) for job in starting]
     # One answer for all: who asks for less grace than the longest waits for it anyway.
     grace = max((job.want.start_grace for job in starting), default=0.0)
-    outcomes = _ask(starting, lambda: client.start(items, grace, {job.want.name: job.interfaces for job in starting}))
+    unattended = any(job.want.unattended for job in starting)
+    outcomes = _ask(starting, lambda: client.start(items, grace, {job.want.name: job.interfaces for job in starting}, unattended))
     for job, outcome in outcomes:
         if not outcome.ok:
             job.error = container.failed_start(job, outcome.problem, outcome.log_tail)

@@ -12,7 +12,7 @@ import time
 from ..base import places
 from ..base.errors import LauncherError
 from ..kernel import procs
-from ..kernel.cgroup.limits import percent_to_shares
+from ..kernel.cgroup.limits.cpu import percent_to_shares
 from ..kernel.net import read
 from ..model.state import RUNNING, State
 from . import client, records, relay, start

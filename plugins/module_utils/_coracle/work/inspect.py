@@ -18,7 +18,7 @@ from ..model import spec as specs
 from . import nics, records
 from .limits import Cgroup
 
-ABSENT, CREATED, RUNNING, EXITED = "absent", "created", "running", "exited"
+ABSENT, CREATED, RUNNING, EXITED, RESTARTING = "absent", "created", "running", "exited", "restarting"
 
 # What the launcher makes in the directory of a container that somebody else made. `chroot` is ours only as the place of an overlay.
 OURS = ("log", "upper", "work")
@@ -81,6 +81,8 @@ class Have:
         """The word for its state."""
         if self.running:
             return RUNNING
+        if records.is_restarting(self.state):
+            return RESTARTING
         if self.spec is None and self.problem is None:
             return ABSENT
         return CREATED if self.state is None else EXITED
@@ -99,6 +101,8 @@ def locate(name: str | None, path: str | None) -> tuple[str, str]:
     asked = path
     name, path = records.identify(name, path)
     state = records.read_state(name)
+    if state is None and asked is None:
+        return name, records.known_path(name)
     if state is None or state.path == path:
         return name, path
     running = records.is_running(state)
@@ -223,10 +227,7 @@ def find(options: dict) -> list[Have]:
 
 
 def _locate_known(name: str) -> tuple[str, str]:
-    state = records.read_state(name)
-    if state is not None and (records.is_running(state) or not os.path.exists(f"{records.path_of(name)}/settings")):
-        return name, state.path
-    return name, records.path_of(name)
+    return name, records.known_path(name)
 
 
 def report(options: dict, haves: list[Have]) -> dict:

@@ -16,6 +16,7 @@ import sys
 from ..base.errors import LauncherError
 
 _LINE_LIMIT = 1 << 20
+_STARTS = ("start", "boot")
 
 
 class Outcome:
@@ -41,7 +42,8 @@ def parse_outcome(line: str) -> Outcome:
 
 
 class Request:
-    """One line of a client. `grace` in seconds; `signal` and `timeout` None for the container's own."""
+    """One line of a client. `verb`: start, boot (a start that nobody waits for, so that the restart policy holds from the beginning),
+    stop, refresh, code. `grace` in seconds; `signal` and `timeout` None for the container's own."""
 
     __slots__ = ("verb", "name", "path", "grace", "host_interfaces", "signal", "timeout")
 
@@ -50,7 +52,7 @@ class Request:
         self.host_interfaces, self.signal, self.timeout = list(host_interfaces), signal, timeout
 
     def render(self) -> bytes:
-        if self.verb == "start":
+        if self.verb in _STARTS:
             fields = [self.verb, self.name, f"{self.grace:.3f}", " ".join(self.host_interfaces), self.path]
         elif self.verb == "stop":
             fields = [self.verb, self.name] + ["-" if value is None else str(value) for value in (self.signal, self.timeout)]
@@ -63,9 +65,9 @@ def parse_request(line: str) -> Request:
     """The Request of a line; LauncherError for anything else."""
     fields = line.split("\t")
     try:
-        if fields[0] == "start":
+        if fields[0] in _STARTS:
             _verb, name, grace, interfaces, path = fields
-            return Request("start", name, path, float(grace), interfaces.split())
+            return Request(fields[0], name, path, float(grace), interfaces.split())
         if fields[0] == "stop":
             _verb, name, signal, timeout = fields
             return Request("stop", name, signal=None if signal == "-" else int(signal), timeout=None if timeout == "-" else float(timeout))

@@ -14,6 +14,7 @@ from ..kernel import procs
 from ..kernel.cgroup import tree
 from ..model import settings
 from ..model import state as states
+from . import marks
 
 _STATE_LIMIT = 65536
 
@@ -134,9 +135,19 @@ def is_running(state: states.State | None) -> bool:
     return state is not None and state.status == states.RUNNING and procs.is_same(state.pid, state.starttime, state.boot_id)
 
 
+def is_restarting(state: states.State | None) -> bool:
+    """True when it has ended in this boot, and waits for the time at which it is started again."""
+    return state is not None and state.status == states.EXITED and state.restart_at is not None and state.boot_id == procs.boot_id()
+
+
+def is_active(state: states.State | None) -> bool:
+    """True when it runs, or is started again without being asked."""
+    return is_running(state) or is_restarting(state)
+
+
 def names() -> list[str]:
-    """Names of all containers that are kept in places.CONTAINERS or have a state, sorted."""
-    found = set()
+    """Names of all containers that are kept in places.CONTAINERS, have a state, or lie elsewhere and have a restart policy, sorted."""
+    found = set(marks.links())
     for directory, mark in ((places.CONTAINERS, "settings"), (places.RUN, "state")):
         try:
             entries = os.listdir(directory)
@@ -144,3 +155,14 @@ def names() -> list[str]:
             continue
         found.update(entry for entry in entries if not entry.startswith(".") and os.path.exists(f"{directory}/{entry}/{mark}"))
     return sorted(found)
+
+
+def known_path(name: str) -> str:
+    """The directory of a container of which only the name is known: where it runs, else where settings are; path_of() when nowhere."""
+    state = read_state(name)
+    own = path_of(name)
+    if is_active(state):
+        return state.path
+    if os.path.exists(f"{own}/settings"):
+        return own
+    return state.path if state is not None else marks.links().get(name, own)

@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 
-from ..base import files, libc, places
+from ..base import clone, files, libc, places
 from ..base.errors import HOST_FAILED, LauncherError
 from ..kernel import caps, procs, seccomp
 from ..kernel.cgroup import detect
@@ -222,7 +222,7 @@ def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
     try:
         pipes += os.pipe()
         pipes += os.pipe()
-        pid = os.fork()
+        pid, pidfd, join = _fork(group)
     except OSError:
         for descriptor in pipes:
             os.close(descriptor)
@@ -231,11 +231,11 @@ def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
     if pid == 0:
         os.close(go)
         os.close(report)
-        inside.run(entry, group.join, wait, error)
+        inside.run(entry, join, wait, error)
     os.close(wait)
     os.close(error)
     try:
-        pidfd = os.pidfd_open(pid)
+        pidfd = os.pidfd_open(pid) if pidfd < 0 else pidfd
         try:
             started = procs.starttime(pid)
             record(pid, started)
@@ -250,6 +250,20 @@ def fork_into(entry: inside.Entry, group: Cgroup, record) -> Spawned:
         raise
     os.close(go)
     return Spawned(pid, pidfd, report, started)
+
+
+def _fork(group):
+    """Return (pid or 0 in the child, pidfd or -1, what is left for the child to do to be in `group`)."""
+    if group.layout.mode == detect.V2:
+        try:
+            return *clone.into_cgroup(f"{group.layout.unified}/{group.path}"), _stay
+        except OSError:
+            pass  # this kernel or this cgroup does not allow it: the child finds out which, and says so
+    return os.fork(), -1, group.join
+
+
+def _stay():
+    """For a child that began in its cgroup."""
 
 
 def _let_go(go):

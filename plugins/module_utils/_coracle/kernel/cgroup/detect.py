@@ -6,7 +6,9 @@ directories and links in /sys/fs/cgroup that are no hierarchies of ours, and adm
 
 from __future__ import annotations
 
-from ...base import files
+import os
+
+from ...base import files, places
 from ...base.errors import LauncherError
 
 V1 = "v1"
@@ -22,18 +24,31 @@ _NO_CONTROLLER = frozenset(("rw", "ro", "none", "noprefix", "xattr", "clone_chil
 
 class Layout:
     """`mode`: v1, hybrid or v2. `mounts`: {controller: mount point}; on v2 each controller that the root offers -> the one mount.
-    `unified`: the mount point of cgroup v2, None without one. On a hybrid host limits belong to `mounts`, never to `unified`."""
+    `unified`: the mount point of cgroup v2, None without one. On a hybrid host limits belong to `mounts`, never to `unified`.
+    `home`: where our own cgroups are, below the root of each hierarchy."""
 
-    __slots__ = ("mode", "mounts", "unified")
+    __slots__ = ("mode", "mounts", "unified", "home")
 
-    def __init__(self, mode: str, mounts: dict[str, str], unified: str | None):
+    def __init__(self, mode: str, mounts: dict[str, str], unified: str | None, home: str = places.CGROUP_PARENT):
         self.mode = mode
         self.mounts = mounts
         self.unified = unified
+        self.home = home
+
+    @property
+    def is_delegated(self) -> bool:
+        """True where systemd owns the hierarchy: it makes and removes `home`, the cgroup of our unit, and we what is below."""
+        return self.home != places.CGROUP_PARENT
+
+    def path(self, name: str) -> str:
+        """Where the cgroup is that people name so: 'coracle/web' is web in `home`, what is not ours is where it says."""
+        parent, slash, rest = name.partition("/")
+        return f"{self.home}{slash}{rest}" if parent == places.CGROUP_PARENT else name
 
 
-def find(mountinfo: str | None = None) -> Layout:
-    """Return this host's Layout. `mountinfo`: the text of a /proc/PID/mountinfo (proc(5)), None for our own.
+def find(mountinfo: str | None = None, systemd: str = places.SYSTEMD) -> Layout:
+    """Return this host's Layout. `mountinfo`: the text of a /proc/PID/mountinfo (proc(5)), None for our own. `systemd`: a directory
+    that only exists where systemd is process 1 (sd_booted(3)).
 
     LauncherError when no cgroup is mounted.
     """
@@ -43,7 +58,8 @@ def find(mountinfo: str | None = None) -> Layout:
     offered = _offered(unified) if unified else []
     # Tools mount a lone v1 net_cls beside v2, so a v1 mount alone proves nothing: v2 is in charge where it has what limits a container.
     if unified and (any(name in offered for name in ("memory", "cpu", "pids")) or not any(name in legacy for name in CONTROLLERS)):
-        return Layout(V2, dict.fromkeys(offered, unified), unified)
+        home = places.CGROUP_UNIT if os.path.isdir(systemd) else places.CGROUP_PARENT
+        return Layout(V2, dict.fromkeys(offered, unified), unified, home)
     if legacy:
         return Layout(HYBRID if unified else V1, legacy, unified)
     raise LauncherError("no cgroup hierarchy with controllers is mounted on this host",

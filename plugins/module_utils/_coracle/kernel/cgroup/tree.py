@@ -12,6 +12,7 @@ import time
 from ...base import files, text
 from ...base.errors import LauncherError
 
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _GONE = (errno.ENOENT, errno.ENODEV)  # ENODEV: the directory was removed while its file was open
 
 # Kernel files share the name space with our directories (mkdir says EEXIST, or a later kernel would).
@@ -84,6 +85,26 @@ def attach(directory: str, pid: int) -> None:
                 raise
         time.sleep(0.03)
     return files.write_text(f"{directory}/cgroup.procs", str(pid))
+
+
+def immovable(pid: int) -> str | None:
+    """Why no cgroup can take the process `pid`, None when one can: not there, ended, a thread, of the kernel."""
+    try:
+        stat = files.read_text(f"/proc/{pid}/stat") if pid > 0 else ""
+        status = files.read_text(f"/proc/{pid}/status") if pid > 0 else ""
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ESRCH):
+            raise
+        stat = ""
+    if not stat:
+        return "no such process"
+    fields = stat[stat.rindex(")") + 2:].split()  # from the third on: state, ..., flags (proc(5))
+    if fields[0] in "ZX":
+        return "has ended, and waits for its parent to notice"
+    if int(fields[6]) & _PF_KTHREAD:
+        return "is a thread of the kernel, which cannot be moved"
+    leader = next((line.split()[1] for line in status.split("\n") if line.startswith("Tgid:")), str(pid))
+    return None if leader == str(pid) else f"is a thread of the process {leader}; all threads of a process move together"
 
 
 def remove_once(directory: str) -> bool:

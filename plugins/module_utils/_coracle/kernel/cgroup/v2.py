@@ -13,23 +13,43 @@ from ...base import files
 from . import tree, usage
 
 
-def make(root: str, path: str, controllers: list[str]) -> list[str]:
+def make(root: str, path: str, controllers: list[str]) -> list:
     """mkdir -p of `path` below `root`, each of `controllers` that the kernel lets us enabled above it.
 
-    Returns the directories it made, the outermost first. A controller that cannot be enabled is no error here but where it is needed.
+    Returns what it did, for undo(). A controller that cannot be enabled is no error here but where it is needed.
     """
-    made = []
+    done: list = []
     above = root
     try:
         for part in path.split("/"):
-            _enable_willing(above, controllers)
+            done += _enable_willing(above, controllers)
             above = f"{above}/{part}"
             if tree.make_directory(above):
-                made.append(above)
+                done.append(above)
     except OSError:
-        tree.undo_directories(made)
+        undo(done)
         raise
-    return made
+    return done
+
+
+def undo(done: list) -> None:
+    """Take back what make() and enable() did, the last first: directories, and controllers enabled above where nobody else is by now."""
+    for entry in reversed(done):
+        if isinstance(entry, str):
+            tree.undo_directories([entry])
+        else:
+            disable_unused(*entry)
+
+
+def disable_unused(directory: str, controllers: list[str]) -> None:
+    """Disable `controllers` for the children of `directory` unless there are several: another run may have limits there already."""
+    try:
+        with os.scandir(directory) as entries:
+            children = sum(entry.is_dir(follow_symlinks=False) for entry in entries)
+        if children <= 1:
+            files.write_text(f"{directory}/cgroup.subtree_control", " ".join(f"-{name}" for name in controllers))
+    except OSError:
+        return  # gone, or in use further down
 
 
 def enabled(directory: str) -> list[str]:
@@ -37,12 +57,21 @@ def enabled(directory: str) -> list[str]:
     return files.read_text(f"{directory}/cgroup.controllers").split()
 
 
-def enable(directory: str, controllers: list[str]) -> None:
-    """Enable `controllers` for the children of `directory`, all or none. OSError: EBUSY it holds processes itself, ENOENT not offered."""
+def enable(directory: str, controllers: list[str]) -> list[tuple[str, list[str]]]:
+    """Enable `controllers` for the children of `directory`, all or none. Returns what it did, for undo().
+
+    OSError: EBUSY it holds processes itself, ENOENT not offered.
+    """
     active = files.read_text(f"{directory}/cgroup.subtree_control").split()
-    words = " ".join(f"+{name}" for name in controllers if name not in active)
-    if words:
-        files.write_text(f"{directory}/cgroup.subtree_control", words)
+    names = [name for name in controllers if name not in active]
+    if not names:
+        return []
+    # The kernel refuses only some controllers for that; with the others it turns `directory` into a threaded domain, whose children no
+    # process can enter. The root may hold processes, and has no type.
+    if os.path.exists(f"{directory}/cgroup.type") and tree.processes(directory):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), f"{directory}/cgroup.subtree_control")
+    files.write_text(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in names))
+    return [(directory, names)]
 
 
 def _enable_willing(directory, controllers):
@@ -53,21 +82,31 @@ def _enable_willing(directory, controllers):
     except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
+    done = []
     for name in names:  # one refused name refuses the whole write
         try:
-            enable(directory, [name])
+            done += enable(directory, [name])
         except OSError:
             continue
-    return None
+    return done
 
 
-def enable_down(root: str, path: str, controller: str) -> None:
-    """Enable one controller for `path` below `root`, wherever it is not: a cgroup has its files only when all above pass it on. OSError."""
+def enable_down(root: str, path: str, controller: str) -> list[tuple[str, list[str]]]:
+    """Enable one controller for `path` below `root`, wherever it is not: a cgroup has its files only when all above pass it on.
+
+    Returns what it did, for undo(). OSError; then nothing of it is left.
+    """
+    done = []
     above = root
-    for part in path.split("/"):
-        if controller not in enabled(f"{above}/{part}"):
-            enable(above, [controller])
-        above = f"{above}/{part}"
+    try:
+        for part in path.split("/"):
+            if controller not in enabled(f"{above}/{part}"):
+                done += enable(above, [controller])
+            above = f"{above}/{part}"
+    except OSError:
+        undo(done)
+        raise
+    return done
 
 
 def make_room(directory: str, limit: int) -> None:

@@ -34,7 +34,8 @@ def test_everything_at_once_there_and_back():
     spec = model.normalise({
         "image": "sha256:" + "a1" * 32, "rootfs": "/srv//web/./root", "user": 99, "group": "www-data", "memory": "4M", "cpu_percent": "5", "cpu_shares": 51,
         "cpus": 0.5, "pids_limit": 64, "working_dir": "/srv/", "hostname": "web-1.example", "interactive": "yes", "stop_signal": "SIGQUIT",
-        "stop_timeout": 3, "log_max_size": "1MiB", "command": ["/bin/sh", "-c", 'echo "a\tb\\n" # no comment\n', "", " x "],
+        "stop_timeout": 3, "restart_policy": "on-failure", "restart_retries": "5", "log_max_size": "1MiB",
+        "command": ["/bin/sh", "-c", 'echo "a\tb\\n" # no comment\n', "", " x "],
         "env": {"A": "1", "EMPTY": "", "SPACE": " x ", "NL": "a\nb"}, "labels": {"role": "web=1"},
         "networks": [{"bridge": "br0", "addresses": ["10.0.0.5/24", "fd00::5/64"], "gateway": "10.0.0.1"},
                      {"bridge": "br1", "ip": "ignored", "interface_name": "lan0", "mac_address": "02:00:00:00:00:01", "mtu": "1400"}]})
@@ -65,6 +66,7 @@ def test_rendered_file_is_the_articles_grammar():
     (b"bridge: br0\nip: 10.0.0.1/8, 10.0.0.2/8\nbridge3: br3\n",
      {"networks": [{"bridge": "br0", "addresses": ["10.0.0.1/8", "10.0.0.2/8"]}, {"bridge": "br3"}]}),
     (b"memlimit: unlimited\n", {"memory": -1}),
+    (b"restartpolicy: no\nrestartretries: 3\n", {"restart_policy": "no", "restart_retries": 3}),
 ])
 def test_A64_what_a_file_may_say(content, spec):
     assert model.parse(content) == spec
@@ -115,6 +117,8 @@ def test_A64_what_a_file_may_say(content, spec):
     (b"hostname: -x\n", 1, "hostname", "not a host name"),
     (b"interactive: maybe\n", 1, "interactive", "neither yes nor no"),
     (b"stopsignal: TREM\n", 1, "stopsignal", "not a signal"),
+    (b"restartpolicy: onfailure\n", 1, "restartpolicy", "no restart policy"),
+    (b"restartretries: -1\n", 1, "restartretries", "out of range"),
     (b"rootfs: /a/../b\n", 1, "rootfs", "without '..'"),
     (b"workdir: a\n", 1, "workdir", "no absolute path"),
 ])

@@ -27,6 +27,8 @@ VALUES = {
     "interactive": (True, False),
     "stop_signal": ("TERM", "INT"),
     "stop_timeout": (10, 3),
+    "restart_policy": ("no", "always"),
+    "restart_retries": (0, 3),
     "log_max_size": ("10M", "1M"),
     "command": (["/bin/sleep", "1"], ["/bin/sleep", "2"]),
     "env": ({"A": "1"}, {"A": "2"}),
@@ -158,7 +160,8 @@ def test_merged_settings_are_read_back_as_they_were_written():
 
 def test_a_new_container_has_its_defaults_written_down():
     made = spec.new({"user": "5", "command": ["/bin/a"]})
-    assert made == {"user": "5", "interactive": False, "stop_signal": "TERM", "stop_timeout": 10, "log_max_size": 10 << 20, "command": ["/bin/a"]}
+    assert made == {"user": "5", "interactive": False, "stop_signal": "TERM", "stop_timeout": 10, "restart_policy": "no", "log_max_size": 10 << 20,
+                    "command": ["/bin/a"]}
     assert [(item.option, item.before, item.action) for item in spec.creation({"user": "5"})][0] == ("user", None, change.CREATE)
 
 

@@ -28,6 +28,7 @@ def test_running_and_exited_there_and_back():
     state.host_interfaces = ["veth0", "veth1"]
     assert fields(model.parse(model.render(state))) == fields(state)
     state.status, state.exit_code, state.oom, state.finished_at, state.reason, state.restarts = model.EXITED, 137, True, 1700000001.5, "out of memory", 3
+    state.row, state.restart_at, state.stopping = 2, 4711.5, True
     assert fields(model.parse(model.render(state))) == fields(state)
 
 
@@ -47,7 +48,7 @@ def test_a_reason_with_lines_and_escapes_cannot_say_other_fields():
     (b"pid: 4711", "pid: \u0663\u0663".encode()), (b"pid: 4711", b"pid: 99999999999999999999"), (b"pid: 4711", b"pid:  4711"), (b"pid: 4711", b"pid: "),
     (b"pid: 4711", b""), (b"name: web1", b""), (b"path: /", b"paths: /"), (b"status: running", b"status: stopped"), (b"starttime: 123456", b"starttime: x"),
     (b"started_at: 1700000000.250", b"started_at: nan"), (b"started_at: 1700000000.250", b"started_at: inf"),
-    (b"started_at: 1700000000.250", b"started_at: 1e9"),
+    (b"started_at: 1700000000.250", b"started_at: 1e9"), (b"row: 0", b"row: -1"), (b"row: 0", b"restart_at: nan"),
     (b"boot_id: 5c1fa3a2-0000-4000-8000-000000000000", b""), (b"restarts: 0", b"restarts: \xff"),
 ])
 def test_P9_a_changed_file_is_none(old, new):

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup import detect
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup.limits import table
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, REMOVE, Change
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import cgroup
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.limits import Cgroup
@@ -22,8 +23,8 @@ GONE = 1 << 29
 
 def options(**given):
     """The module's parameters: what is not given is None, as Ansible hands them over."""
-    names = ("memory", "cpu_shares", "cpu_percent", "cpus", "pids_limit", "cpuset_cpus", "cpuset_mems", "cgroup_conf", "pids")
-    return {"name": "web", "parent": "coracle", "state": "present", **dict.fromkeys(names), **given}
+    names = (*table.OPTIONS, "cgroup_conf", "pids", "controllers")
+    return {"name": "web", "parent": "coracle", "state": "present", "cpu_weight_conversion": "proportional", **dict.fromkeys(names), **given}
 
 
 @pytest.fixture
@@ -168,29 +169,65 @@ def test_v1_a_cgroup_that_lacks_a_hierarchy_is_made_whole(clean):
     assert (change.before, change.after, change.action) == ("incomplete", "present", CREATE) and "cpu" in change.why
 
 
-@on_v1
-@pytest.mark.parametrize("given", [{"cpuset_cpus": "0-4095"}, {"cgroup_conf": {"memory.nonsense": 1}}, {"pids": [2]}, {"pids": [None, 2]}])
-@pytest.mark.parametrize("there", [False, True])
-def test_v1_nothing_is_left_of_a_run_that_fails(clean, given, there):
+def _child():
     pid = os.fork()
     if pid == 0:
         os.read(os.pipe()[0], 1)
         os._exit(0)
+    return pid
+
+
+def _end(pid):
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+
+
+@on_v1
+@pytest.mark.parametrize("given", [{"cpuset_cpus": "0-4095"}, {"cgroup_conf": {"memory.nonsense": 1}}, {"pids": ["one", "one that ends"]}])
+@pytest.mark.parametrize("there", [False, True])
+def test_v1_nothing_is_left_of_a_run_that_fails(clean, given, there):
+    pid, ends = _child(), _child()
     try:
         if there:
             run(memory="32M", pids_limit=9)
         if "pids" in given:
-            given = {"pids": [each or pid for each in given["pids"]]}
+            given = {"pids": [pid, ends]}
         before = files.read_text(f"/proc/{pid}/cgroup")
         want = options(parent=PARENT, memory="16M", pids_limit=5, state="frozen", **given)
         have = cgroup.read(want)
+        changes = cgroup.plan(want, have)
+        _end(ends)
         with pytest.raises(LauncherError):
-            cgroup.apply(want, have, cgroup.plan(want, have))
+            cgroup.apply(want, have, changes)
         assert files.read_text(f"/proc/{pid}/cgroup") == before
         group = Cgroup(HOST, f"{PARENT}/web")
         assert group.exists() is there and Cgroup(HOST, PARENT).exists() is there
         if there:
             assert group.get(("memory", "pids_limit")) == {"memory": 32 << 20, "pids_limit": 9} and not group.is_frozen()
     finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        _end(pid)
+
+
+@pytest.mark.parametrize("given, option", [
+    ({"controllers": ["nope"]}, "controllers"), ({"controllers": ["cpu"], "memory": "4M"}, "controllers"), ({"memory_swap": "8M"}, "memory_swap"),
+    ({"memory_swappiness": 5}, "memory_swappiness"), ({"device_read_bps": [{"path": "/dev/null", "rate": "1M"}]}, "device_read_bps"),
+    ({"cpu_quota": 5}, "cpu_quota"), ({"cpus": 1.0, "cpu_period": 1000}, "cpu_period"), ({"hugepages": {"3M": 1}}, "hugepages"),
+])
+def test_bad_input_of_the_other_options(host, given, option):
+    with pytest.raises(LauncherError) as caught:
+        cgroup.read(options(**given))
+    assert caught.value.option == option
+
+
+def test_controllers_by_the_names_of_either_version(host):
+    directory = host("coracle/web")
+    assert plan(controllers=["io", "memory", "freezer", "cpuacct"]) == plan(controllers=["blkio", "cpu"]) == []
+    (directory / "cgroup.controllers").write_text("cpu\n")
+    [change] = plan(controllers=["blkio", "cpu"])
+    assert (change.before, change.after, change.why) == ("incomplete", "present", "not ready in io")
+
+
+@on_v1
+def test_v1_only_the_named_controllers_have_it(clean):
+    _changes, result = run(controllers=["memory", "io"], memory="8M")
+    assert set(result["paths"]) == {"memory", "blkio"} and result["limits"]["cpu_shares"] is None

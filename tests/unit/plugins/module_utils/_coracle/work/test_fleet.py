@@ -26,7 +26,7 @@ class Supervisor:
         self.requests = []
         self.broken = {}
 
-    def start(self, items, grace, host_interfaces=None):
+    def start(self, items, grace, host_interfaces=None, unattended=False):
         self.requests.append(("start", [name for name, _path in items], grace))
         return {name: self._start(name, path) for name, path in items}
 
@@ -219,7 +219,7 @@ def test_settings_that_cannot_be_read_stop_everything_but_removal(host):
         file.write(b"bogus: 1\n")
     with pytest.raises(LauncherError) as caught:
         fleet.read([options(host, "a")], False)
-    assert caught.value.place.endswith("settings:9")
+    assert caught.value.place.endswith("settings:10")
     assert converge([{"name": "a", "state": "absent"}])[1] == {"a": 1}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -13,7 +14,8 @@ import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup import detect
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup import detect, v2
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import delegation
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.limits import Cgroup
 
 NAME = "coracle-unit-test"
@@ -61,7 +63,7 @@ def test_v2_limits_go_to_the_files_of_v2(fake):
     group.set({"memory": 4194305, "cpu_percent": 5, "cpus": "0.5", "pids_limit": 20, "cpuset_cpus": "0,1", "cgroup_conf": {"memory.high": "3M"}})
     read = {name: (directory / name).read_text() for name in ("memory.max", "cpu.weight", "cpu.max", "pids.max", "cpuset.cpus", "memory.high")}
     assert read == {"memory.max": "4194304", "cpu.weight": "5", "cpu.max": "50000 100000", "pids.max": "20", "cpuset.cpus": "0-1", "memory.high": "3M"}
-    values = group.get(conf=("memory.high", "memory.low"))
+    values = group.get(asked={"cgroup_conf": {"memory.high": "max", "memory.low": 0}})
     assert values["memory"] == 4194304 and values["cpu_percent"] == 5 and values["cpus"] == "0.5" and values["cgroup_conf"] == {"memory.high": "3M"}
     assert group.kept({"memory": 4194305, "cpu_percent": 5}) == {"memory": 4194304, "cpu_percent": 5}
 
@@ -106,6 +108,23 @@ def test_v2_a_controller_is_enabled_when_it_is_needed(fake):
     assert (directory.parent / "cgroup.subtree_control").read_text() == "+pids"
 
 
+def test_v2_a_controller_that_is_not_passed_on_is_named(fake, monkeypatch):
+    group, directory = fake
+    (directory / "cgroup.controllers").write_text("cpu\n")
+    (directory.parent / "cgroup.subtree_control").write_text("cpu\n")
+    write = files.write_text
+
+    def refuse(path, text):
+        if path.endswith("subtree_control"):
+            raise OSError(errno.ENOENT, "no", path)
+        write(path, text)
+    monkeypatch.setattr(files, "write_text", refuse)
+    with pytest.raises(LauncherError) as caught:
+        group.set({"cpu_shares": 512, "pids_limit": 5})
+    assert caught.value.option == "pids_limit" and "controller pids" in str(caught.value) and "(ENOENT)" in str(caught.value)
+    assert (directory / "cpu.weight").read_text() == "100"
+
+
 def test_v2_a_controller_that_the_kernel_does_not_offer(fake):
     group, _directory = fake
     del group.layout.mounts["memory"]
@@ -113,6 +132,22 @@ def test_v2_a_controller_that_the_kernel_does_not_offer(fake):
         group.check({"memory": 8388608})
     assert "controller memory" in str(caught.value) and "cgroup_disable" in caught.value.remedy
     assert group.get()["memory"] is None
+
+
+def test_with_systemd_ours_are_in_its_unit_and_the_unit_stays(fake, monkeypatch):
+    layout = fake[0].layout
+    root, layout.home = layout.unified, "machine.slice/coracle.service"
+    asked = []
+    monkeypatch.setattr(delegation, "ensure", lambda layout: (asked.append(layout), os.makedirs(f"{root}/{layout.home}", exist_ok=True)))
+    monkeypatch.setattr(v2, "make", lambda root, path, names: [path for _made in [os.makedirs(f"{root}/{path}")]])
+    group = Cgroup(layout, "coracle/web")
+    assert group.path == "machine.slice/coracle.service/web" and asked == []
+    group.create()
+    assert asked == [layout] and group.exists()
+    group.remove()
+    assert not group.exists() and os.path.isdir(f"{root}/{layout.home}")
+    Cgroup(layout, "other/web").create()
+    assert asked == [layout], "what is not ours needs no unit of ours"
 
 
 # --- any host
@@ -223,6 +258,7 @@ def test_kill_reaches_frozen_processes_their_children_and_cgroups_below_but_nobo
     cgroup.attach(inside)
     deeper.attach(below)
     other.attach(outside)
+    deeper.freeze()
     cgroup.freeze()
     assert cgroup.kill() and not cgroup.is_frozen()
     for pid in (inside, below):
@@ -275,7 +311,7 @@ def test_v1_limits_are_in_the_kernels_files(group):
     assert read == {"memory.limit_in_bytes": "4194304", "cpu.shares": "51", "cpu.cfs_quota_us": "50000", "pids.max": "20", "cpuset.cpus": "0",
                     "memory.swappiness": "10"}
     kept = cgroup.kept(limits)
-    assert cgroup.get(tuple(kept), ("memory.swappiness",)) == kept
+    assert cgroup.get((), limits) == kept and cgroup.read(limits) == kept
     assert cgroup.set(limits) == []
     assert cgroup.usage()["memory_limit"] == 4194304 and cgroup.usage()["pids"] == 0
 

@@ -43,6 +43,7 @@ def test_an_outcome_survives_the_way_whatever_its_problem_says(ok, pid, code, pr
     [
         Request("start", "web1", "/a path/with spaces", 0.25, ["cor-web1", "cor-web1b"]),
         Request("start", "web1", "/p", 0.0),
+        Request("boot", "web1", "/p", 0.25, ["cor-web1"]),
         Request("stop", "web1", signal=9, timeout=1.5),
         Request("stop", "web1"),
         Request("refresh", "web1"),

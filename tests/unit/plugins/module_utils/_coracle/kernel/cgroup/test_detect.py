@@ -86,6 +86,28 @@ def test_no_cgroup_is_an_error_with_a_remedy(mountinfo):
     assert "mount -t cgroup2" in caught.value.remedy
 
 
+@pytest.mark.parametrize(("booted", "home"), [("run/systemd/system", "machine.slice/coracle.service"), ("run/systemd", "coracle")])
+def test_only_below_systemd_v2_has_its_home_in_a_unit(tmp_path, booted, home):
+    (tmp_path / booted).mkdir(parents=True)
+    systemd = str(tmp_path / "run/systemd/system")
+    layout = detect.find(unified(tmp_path, "cpu memory pids")[1], systemd)
+    assert (layout.home, layout.is_delegated) == (home, home != "coracle")
+    assert detect.find(SYSTEMD_V1, systemd).home == "coracle"
+
+
+@pytest.mark.parametrize(("name", "there"), [
+    ("coracle", "machine.slice/coracle.service"),
+    ("coracle/web", "machine.slice/coracle.service/web"),
+    ("coracle/.supervisor", "machine.slice/coracle.service/.supervisor"),
+    ("coracles/web", "coracles/web"),
+    ("system.slice/coracle", "system.slice/coracle"),
+    ("", ""),
+])
+def test_what_people_name_coracle_is_at_home(name, there):
+    assert detect.Layout(detect.V2, {}, "/c", "machine.slice/coracle.service").path(name) == there
+    assert detect.Layout(detect.V1, {}, None).path(name) == name
+
+
 def test_membership_of_v1_ignores_named_hierarchies():
     layout = detect.Layout(detect.HYBRID, {"cpu": "/c/cpu", "cpuacct": "/c/cpu", "memory": "/c/memory"}, "/c/unified")
     content = "9:name=systemd:/user\n4:memory:/a:b/c\n2:cpu,cpuacct:/\n0::/x"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import files
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup import tree, usage, v1, v2
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.cgroup import tree, v1, v2
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,30 @@ def test_processes_of_other_namespaces_and_doubles_are_left_out(tmp_path):
     assert tree.processes(str(tmp_path / "gone")) == []
 
 
+def test_what_no_cgroup_can_take(tmp_path):
+    assert tree.immovable(os.getpid()) is None
+    assert tree.immovable(0) == tree.immovable(-1) == tree.immovable(1 << 30) == "no such process"
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert "has ended" in tree.immovable(pid)
+    os.waitpid(pid, 0)
+    hold = threading.Event()
+    thread = threading.Thread(target=hold.wait)
+    thread.start()
+    try:
+        assert f"thread of the process {os.getpid()}" in tree.immovable(thread.native_id)
+    finally:
+        hold.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/2/stat") or "kthreadd" not in open("/proc/2/stat").read(), reason="sees no threads of the kernel")
+def test_a_thread_of_the_kernel_is_no_process():
+    assert "of the kernel" in tree.immovable(2)
+
+
 def test_pids_are_named_for_a_message():
     assert tree.named([os.getpid()]).startswith(f"{os.getpid()} (")
     assert tree.named([1 << 30]) == f"{1 << 30} (ended)"
@@ -81,10 +106,15 @@ def test_v1_a_failure_removes_what_was_made(tmp_path):
 def test_v2_enables_controllers_down_the_path_but_not_in_the_leaf(tmp_path):
     for directory in (tmp_path, tmp_path / "a", tmp_path / "a/b"):
         folder(directory, cgroup__controllers="cpu memory pids io", cgroup__subtree_control="cpu")
-    assert v2.make(str(tmp_path), "a/b", ["memory", "cpu", "cpuset", "pids"]) == []
+    done = v2.make(str(tmp_path), "a/b", ["memory", "cpu", "cpuset", "pids"])
+    assert done == [(str(tmp_path), ["memory", "pids"]), (f"{tmp_path}/a", ["memory", "pids"])]
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
     assert (tmp_path / "a/cgroup.subtree_control").read_text() == "+memory +pids"
     assert (tmp_path / "a/b/cgroup.subtree_control").read_text() == "cpu\n"
+    (tmp_path / "other").mkdir()
+    v2.undo(done)
+    assert (tmp_path / "a/cgroup.subtree_control").read_text() == "-memory -pids"
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids", "somebody else is there by now"
 
 
 def test_v2_one_refused_controller_does_not_take_the_others_along(tmp_path, monkeypatch):
@@ -96,8 +126,16 @@ def test_v2_one_refused_controller_does_not_take_the_others_along(tmp_path, monk
             raise OSError(errno.EBUSY, "busy", path)
         written.append(text)
     monkeypatch.setattr(files, "write_text", refuse)
-    assert v2.make(str(tmp_path), "a", ["memory", "cpu"]) == [f"{tmp_path}/a"]
+    assert v2.make(str(tmp_path), "a", ["memory", "cpu"]) == [(str(tmp_path), ["cpu"]), f"{tmp_path}/a"]
     assert written == ["+cpu"]
+
+
+@pytest.mark.parametrize("kind, refused", [({"cgroup__type": "domain"}, True), ({}, False)])
+def test_v2_nothing_is_enabled_where_processes_are_but_in_the_root(tmp_path, kind, refused):
+    folder(tmp_path, cgroup__controllers="cpu", cgroup__subtree_control="", cgroup__procs="7", **kind)
+    done = v2.make(str(tmp_path), "a", ["cpu"])
+    assert done == [f"{tmp_path}/a"] if refused else done == [(str(tmp_path), ["cpu"]), f"{tmp_path}/a"]
+    assert (tmp_path / "cgroup.subtree_control").read_text() == ("\n" if refused else "+cpu")
 
 
 @pytest.mark.parametrize("limit", [-1, 5000, 9000])
@@ -145,23 +183,3 @@ def test_v1_that_does_not_freeze_is_thawed_again(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "write_text", lambda path, text: words.append(text))
     assert not v1.freeze(str(tmp_path), 0.01)
     assert words[0] == "FROZEN" and words[-1] == "THAWED"
-
-
-USAGE = {
-    False: {("cpu", "cpu.stat"): "nr_periods 9\nnr_throttled 2\nthrottled_time 7000", ("cpuacct", "cpuacct.usage"): "123456",
-            ("memory", "memory.usage_in_bytes"): "10", ("memory", "memory.max_usage_in_bytes"): "20", ("pids", "pids.current"): "3",
-            ("memory", "memory.oom_control"): "oom_kill_disable 0\nunder_oom 0\noom_kill 4"},
-    True: {("cpu", "cpu.stat"): "usage_usec 123\nnr_throttled 2\nthrottled_usec 7", ("memory", "memory.current"): "10",
-           ("memory", "memory.peak"): "20", ("pids", "pids.current"): "3", ("memory", "memory.events"): "low 0\noom 5\noom_kill 4\noom_group_kill 0"},
-}
-
-
-@pytest.mark.parametrize("unified, cpu", [(False, 123456), (True, 123000)])
-def test_usage_has_the_same_words_on_both_versions(unified, cpu):
-    assert usage.usage(lambda *file: USAGE[unified].get(file), unified) == {
-        "memory_usage": 10, "memory_peak": 20, "cpu_usage_ns": cpu, "cpu_throttled_periods": 2, "cpu_throttled_ns": 7000, "pids": 3, "oom_kills": 4}
-
-
-@pytest.mark.parametrize("unified", [False, True])
-def test_usage_without_any_file_is_none(unified):
-    assert set(usage.usage(lambda *_file: None, unified).values()) == {None}
