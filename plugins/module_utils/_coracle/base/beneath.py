@@ -20,8 +20,10 @@ def open_beneath(root: int, path: str | bytes, flags: int, mode: int = 0) -> int
     """Open `path` below the directory descriptor `root`, following no symbolic link at all (openat2; walked by hand before Linux 5.6).
 
     With O_PATH and O_NOFOLLOW the last part may be a link, and is opened itself.
-    OSError: ELOOP a symbolic link, EXDEV the path leaves `root`, ENOENT, ENOTDIR.
+    OSError: ELOOP a symbolic link, EXDEV the path leaves `root` or has '..' in it, ENOENT, ENOTDIR.
     """
+    if b".." in os.fsencode(path).split(b"/"):  # openat2 would take those that stay below
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
     resolve = libc.RESOLVE_BENEATH | libc.RESOLVE_NO_SYMLINKS | libc.RESOLVE_NO_MAGICLINKS
     try:
         return libc.openat2(root, path, flags, mode, resolve)

@@ -38,7 +38,7 @@ WAYS = [beneath.open_beneath, lambda root, path, flags, mode=0: beneath._walk_be
 
 @each("open_beneath", WAYS, ids=["openat2", "by hand"])
 @each("path, flags", [("dir/file", os.O_RDONLY), ("dir", os.O_PATH), ("dir/deep", os.O_RDONLY | os.O_DIRECTORY), (".", os.O_PATH),
-                                         ("dir/./deep", os.O_PATH), (b"dir/file", os.O_RDONLY)])
+                      ("dir/./deep", os.O_PATH), (b"dir/file", os.O_RDONLY)])
 def test_open_beneath(root, open_beneath, path, flags):
     fd = open_beneath(root, path, flags)
     try:
@@ -50,7 +50,7 @@ def test_open_beneath(root, open_beneath, path, flags):
 
 @each("open_beneath", WAYS, ids=["openat2", "by hand"])
 @each("path", ["absolute", "absolute/canary", "relative/canary", "within", "within/file", "dangling", "dir/link", "..", "../outside/canary",
-                                  "dir/../../outside", "/etc/passwd", "dir/file/x", "nothing", "dir/nothing"])
+               "dir/../../outside", "/etc/passwd", "dir/file/x", "nothing", "dir/nothing"])
 @each("flags", [os.O_RDONLY, os.O_PATH])
 def test_P5_no_link_and_no_dots_lead_out(root, open_beneath, path, flags):
     with pytest.raises(OSError) as caught:

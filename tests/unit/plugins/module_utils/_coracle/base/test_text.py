@@ -23,7 +23,7 @@ def test_parse_size(value, expected):
 
 
 @each("value", ["", " ", "M", "4 M", "4X", "4BB", "4iB", "4KK", "4MiBB", "-5", -2, "+4", "1_000", "٣", "0x10", "1e6", "1.5", "1.5B", "4.M",
-                                   ".5M", "1.2.3M", "1.0000000000M", True, None, 1.5, [4], "9" * 20, "8388608T", "9" * 19 + "T", "4M\0", "４M"])
+                ".5M", "1.2.3M", "1.0000000000M", True, None, 1.5, [4], "9" * 20, "8388608T", "9" * 19 + "T", "4M\0", "４M"])
 def test_what_is_no_size_is_refused_with_its_option(value):
     with pytest.raises(LauncherError) as caught:
         text.parse_size(value, "memory")
@@ -71,8 +71,8 @@ def test_C05_good_names(name):
 
 
 @each("name", ["", ".", "..", ".x", "a/b", "/a", "a\0b", "-x", "_x", "a" * 64, "a" * 65, "а", "ａ", "a ", " a", "a\n",
-                                  "A", "aB", "a:b", "a b",
-                                  "é", "a\u202eb", None, 5, True, b"a"])
+               "A", "aB", "a:b", "a b",
+               "é", "a\u202eb", None, 5, True, b"a"])
 def test_C05_bad_names(name):
     with pytest.raises(LauncherError):
         text.check_name(name)
@@ -95,7 +95,7 @@ def test_good_interfaces(name):
 
 
 @each("name", ["", ".", "..", "--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:x", "a" * 16, "é", "a/b", "a:1", "a\n", "br0 ",
-                                  None, 1])
+               None, 1])
 def test_A60_bad_interfaces(name):
     with pytest.raises(LauncherError) as caught:
         text.check_interface(name, "bridge")

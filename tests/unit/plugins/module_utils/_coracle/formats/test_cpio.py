@@ -139,7 +139,7 @@ def test_B31_wrong_checksum(parse):
 
 @each("field", range(13))
 @each("text", [b"0x000001", b"-0000001", b"+0000001", b"0000_001", b" 0000001", b"0000001 ", b"\0" * 8, b"0000001g",
-                                  "٠٠٠٠".encode(), b"\xff" * 8])
+               "٠٠٠٠".encode(), b"\xff" * 8])
 def test_B32_B33_numbers_are_hexadecimal_digits_only(parse, field, text):
     with pytest.raises(ArchiveError, match="something else than hexadecimal digits, at byte 0"):
         parse(header(b"a", fields={field: text}) + trailer())

@@ -46,7 +46,7 @@ def test_numbers_need_no_file():
 
 
 @each("user", ["-1", "4294967295", "4294967296", "99999999999", "٣", "1_000", " 99", "99 ", "+99", "", "root\n", "99.0", "0x0", "९९",
-                                  "9a", "a:b", "root\0", "\ud800"])
+               "9a", "a:b", "root\0", "\ud800"])
 def test_A41_what_is_no_id_is_nobody_even_if_a_line_says_so(user):
     hostile = PASSWD + user.encode("utf-8", "replace") + b":x:0:0::/root:/bin/sh\n"
     for call, option in ((lambda: ids.resolve(user, None, hostile, GROUP), "user"), (lambda: ids.resolve("0", user, hostile, hostile), "group")):

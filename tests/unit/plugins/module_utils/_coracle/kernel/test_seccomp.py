@@ -148,8 +148,8 @@ def test_P11_program_is_one_the_kernel_takes(machine):
 
 
 @each("flags, want", [(0x11, ALLOW), (0x01200011, ALLOW), (0x003D0F00, ALLOW), (0x00020011, errno.EPERM), (0x10000011, errno.EPERM),
-                                         (0x20000000, errno.EPERM), (0x40000000, errno.EPERM), (0x02000000, errno.EPERM), (0x04000000, errno.EPERM),
-                                         (0x08000000, errno.EPERM), (0x700000000 | 0x11, ALLOW), (0x700000000 | 0x10000000, errno.EPERM)])
+                      (0x20000000, errno.EPERM), (0x40000000, errno.EPERM), (0x02000000, errno.EPERM), (0x04000000, errno.EPERM),
+                      (0x08000000, errno.EPERM), (0x700000000 | 0x11, ALLOW), (0x700000000 | 0x10000000, errno.EPERM)])
 @each("machine", MACHINES)
 def test_A32_clone_may_not_make_namespaces(machine, flags, want):
     assert run_bpf(unpacked(machine), WITH_ARGUMENTS[machine]["clone"], ARCH[machine], (flags,)) == want

@@ -35,7 +35,7 @@ def test_interfaces_are_named_by_their_position():
 
 
 @each("name", ["--", "-h", "br0 -- del-br br0", "a,b", "x;reboot", "--db=tcp:1", "", "sixteen-bytes-xx", "br\u00fc",
-                                  "a/b", ".", "..", 7])
+               "a/b", ".", "..", 7])
 def test_A60_names_that_a_tool_could_misread_are_refused(name):
     for option in ("bridge", "interface_name", "host_interface"):
         with pytest.raises(LauncherError) as caught:
@@ -86,8 +86,8 @@ def test_A63_addresses_that_no_machine_can_have_are_refused(address):
 
 
 @each("address", ["10.0.0.1/8", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.255/22", "169.254.1.1/16",
-                                     "fd00::/127", "fd00::1/128",
-                                     "2001:db8::5/64"])
+                  "fd00::/127", "fd00::1/128",
+                  "2001:db8::5/64"])
 def test_A63_control_addresses_of_one_machine_are_taken(address):
     assert nic(addresses=[address], gateway=None).addresses == [address]
 
@@ -135,8 +135,8 @@ def test_what_interfaces_of_one_container_must_not_share(networks, option):
 
 
 @each("mac", ["02:00:00:00:00", "02:00:00:00:00:0g", "020000000005", "02-00-00-00-00-05", "01:00:5e:00:00:01",
-                                 "ff:ff:ff:ff:ff:ff",
-                                 "00:00:00:00:00:00", "2:0:0:0:0:5", "", 5])
+              "ff:ff:ff:ff:ff:ff",
+              "00:00:00:00:00:00", "2:0:0:0:0:5", "", 5])
 def test_mac_addresses_that_no_interface_can_have_are_refused(mac):
     with pytest.raises(LauncherError, match="mac_address"):
         nic(mac_address=mac)

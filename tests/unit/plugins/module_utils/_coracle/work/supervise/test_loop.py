@@ -26,7 +26,7 @@ def pipes():
 
 def test_ready_descriptors_are_told_until_nobody_watches(pipes):
     loop, told = Loop(), []
-    (one, _), (other, _) = pipes
+    (one, _one_writer), (other, _other_writer) = pipes
     loop.watch(one, lambda _events: told.append("one"))
     loop.watch(other, lambda _events: told.append("other"))
     loop.turn()
