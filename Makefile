@@ -22,7 +22,7 @@ units: ## ansible-test units on two versions of Python
 system: ## attacks, faults and the supervisor on the real kernel, as root
 	@tests/run --only system
 
-integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup for one target
+integration: ## ansible-test integration, locally and over SSH, as root; TARGET=cgroup,article for some targets
 	@tests/run --only integration $(if $(TARGET),--target $(TARGET))
 
 archives: ## hostile and damaged archives, faults and kills, each through the whole module, as root
@@ -30,7 +30,7 @@ archives: ## hostile and damaged archives, faults and kills, each through the wh
 
 images: ## real initrds and images, beside the reference tools and as containers, as root; ONLY=layers for one group
 	@tests/images/run $(if $(ONLY),--only $(ONLY))
-	$(if $(ONLY),,@tests/run --only integration --target real_images)
+	$(if $(ONLY),,@tests/run --only integration --target container_rootfs,real_images)
 
 test-hosts: ## virtual machines with systemd, with cgroup v1, with v2 alone, as root; KIND=v2 for one, TARGET=cgroup, ONLY=deploy for a part
 	@tests/hosts/run test $(if $(KIND),--kind $(KIND)) $(if $(TARGET),--target $(TARGET)) $(if $(ONLY),--only $(ONLY))

@@ -156,7 +156,7 @@ def integration(report: Report, base: Path, only: str | None) -> None:
     if problem:
         report.add("integration", checks.Result(0, 1, [problem]), 0, LOG / "none")
         return
-    wanted = [only] if only else sorted(set(targets) - set(checks.slow_targets(collection)))
+    wanted = only.split(",") if only else sorted(set(targets) - set(checks.slow_targets(collection)))
     targets, over_ssh = wanted, [target for target in over_ssh if target in wanted]
     run(checks.snapshot(collection, VENV, "save", base / "host.json"), report)
     shadowed = checks.shadowed(collection)
@@ -184,7 +184,7 @@ def integration_over_ssh(report: Report, collection: Path, targets: list[str]) -
 def integration_problem(collection: Path, targets: list[str], over_ssh: list[str], only: str | None) -> str | None:
     if os.geteuid() != 0:
         return "it makes cgroups, namespaces and bridges, and needs root"
-    unknown = sorted({only or targets[0], *over_ssh} - set(targets))
+    unknown = sorted({*(only.split(",") if only else ()), *over_ssh} - set(targets))
     if unknown:
         return f"no such target: {', '.join(unknown)}"
     return None
