@@ -31,6 +31,8 @@ def run(fleet: Fleet, image: Path) -> None:
     every = functools.partial(check_running, frozenset(MEMORY))
     fleet.each("deploy-host-before", save_host)
     fleet.play("deploy", "playbooks/deploy.yml", *arguments, changed=SOME)
+    if fleet.report.failed:
+        return  # nothing that follows would tell anything
     fleet.each("deploy-runs", every)
     fleet.play("deploy-again", "playbooks/deploy.yml", *arguments, changed="0")
     fleet.each("deploy-reboot", stop_one_and_reboot)
