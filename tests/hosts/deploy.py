@@ -20,8 +20,8 @@ SAVED = "/root/before.snapshot"
 MEMORY = {"article": 4194304, "client": 16 << 20, "resting": 16 << 20, "web": 16 << 20}  # bytes, as fleet.yml declares
 # The host's own, which a reboot makes anew; and systemd's slice of the unit, which stays when it is empty.
 IGNORED = ("process ", "mount /proc/sys/fs/binfmt_misc ", "cgroup /sys/fs/cgroup/machine.slice cgroup.")
-# Controllers that our cgroups enabled in the root stay enabled, as others may use them by now (docs/cgroups.md): here they are from the start.
-ENABLE = "cd /sys/fs/cgroup && [ ! -e cgroup.subtree_control ] || echo +cpuset +cpu +io +memory +pids > cgroup.subtree_control"
+# Without systemd the controllers that our cgroups enabled in the root stay enabled (docs/cgroups.md): here they are from the start.
+ENABLE = "cd /sys/fs/cgroup && [ -e /run/systemd/system -o ! -e cgroup.subtree_control ] || echo +cpuset +cpu +io +memory +pids > cgroup.subtree_control"
 SOME = "[1-9][0-9]*"
 
 

@@ -83,13 +83,18 @@ class LoopbackHost:
         raise RuntimeError(f"sshd does not answer: {self.log.read_text().strip()}")
 
 
-def public_key(home: Path) -> Path:
-    """The half that a host needs of the one key that ansible-test logs in with, made in `home` unless it is there."""
+def private_key(home: Path) -> Path:
+    """The one key that ansible-test logs in with, made in `home` unless it is there."""
     key = home / ".ansible" / "test" / "id_rsa"
     if not key.exists():
         key.parent.mkdir(parents=True, exist_ok=True)
         keygen(key, "-m", "PEM", "-t", "rsa")
-    return key.with_name("id_rsa.pub")
+    return key
+
+
+def public_key(home: Path) -> Path:
+    """The half of it that a host needs."""
+    return private_key(home).with_name("id_rsa.pub")
 
 
 def keygen(path: Path, *arguments: str) -> None:

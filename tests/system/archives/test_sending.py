@@ -16,7 +16,7 @@ import sys
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import install
-from ansible_collections.coracle.launcher.tests.tools.loopback_host import LoopbackHost
+from ansible_collections.coracle.launcher.tests.tools.loopback_host import LoopbackHost, private_key
 from ansible_collections.coracle.launcher.tests.unit import archives
 
 from .. import boxes
@@ -50,7 +50,7 @@ def folder(tmp_path):
 def over_ssh(folder):
     with LoopbackHost(folder, [], folder / "sshd.log") as host:
         options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ControlPath=none"
-        yield (f"node7 ansible_host=127.0.0.1 ansible_port={host.port} ansible_user=root ansible_ssh_private_key_file={host.key}"
+        yield (f"node7 ansible_host=127.0.0.1 ansible_port={host.port} ansible_user=root ansible_ssh_private_key_file={private_key(folder)}"
                f" ansible_ssh_common_args='{options}' ansible_sftp_extra_args='-l {RATE}'")
 
 
