@@ -14,8 +14,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "plugins", "module_utils"))
 
 from _coracle.base.errors import LauncherError  # noqa: E402 # the path comes first
-from _coracle.formats import compression, cpio  # noqa: E402
-from _coracle.formats.entries import FILE, SYMLINK, Entry, Limits  # noqa: E402
+from _coracle.formats import archive  # noqa: E402
+from _coracle.formats.compression.source import Source  # noqa: E402
+from _coracle.formats.compression.stream import Stream  # noqa: E402
+from _coracle.formats.entries import FILE, SYMLINK, Entry, Summary  # noqa: E402
+from _coracle.formats.limits import Limits  # noqa: E402
 
 PLACES = [f"{prefix}{directory}" for prefix in ("", "usr/") for directory in ("bin", "sbin")]
 PROGRAMS = ("bash", "sh", "busybox")
@@ -29,9 +32,9 @@ def main(path: str) -> int:
         print(f"{path}: {error.strerror}", file=sys.stderr)
         return 1
     limits = Limits()
-    stream = compression.Stream(fd, limits.max_bytes)
+    stream = Stream(Source(fd), limits.max_bytes)
     try:
-        found = look(cpio.entries(stream, limits, cpio.Summary()))
+        found = look(archive.entries(stream, limits, Summary()))
     except LauncherError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 1
