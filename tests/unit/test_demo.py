@@ -16,7 +16,7 @@ LOOK = Path(__file__).resolve().parents[2] / "demo" / "look.py"
 
 
 def look(path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-B", str(LOOK), str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    return subprocess.run([sys.executable, "-B", str(LOOK), str(path)], capture_output=True, text=True, check=False)
 
 
 def test_programs_and_the_server_are_found(tmp_path):
