@@ -255,7 +255,7 @@ bridge:
 """
 
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import veth
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import module as veth
 
 
 def main() -> None:

@@ -20,8 +20,9 @@ from ..model import spec as specs
 from ..model import state as states
 from ..model.change import CREATE, LIVE, RECREATE, REMOVE, RESTART, Change
 from ..model.spec import Want
-from . import inspect, marks, network, records
+from . import inspect, marks, records
 from .inspect import Have, Host
+from .network import container as network
 from .rootfs import stamp
 
 

@@ -63,7 +63,7 @@ def _settle(name):
 def _attach(name, spec):
     if not spec.get("networks"):
         return []
-    from . import network  # brings pyroute2 in, a quarter of a second: only for a container that has networks
+    from .network import container as network  # brings pyroute2 in, a quarter of a second: only for a container that has networks
 
     network.validate(spec["networks"])
     return network.attach(name, spec["networks"])

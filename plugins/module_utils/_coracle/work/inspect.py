@@ -15,8 +15,9 @@ from ..kernel.cgroup import detect
 from ..kernel.net import netns
 from ..model import settings
 from ..model import spec as specs
-from . import nics, records
+from . import records
 from .limits import Cgroup
+from .network import nics
 
 ABSENT, CREATED, RUNNING, EXITED, RESTARTING = "absent", "created", "running", "exited", "restarting"
 
@@ -57,7 +58,7 @@ class Have:
 
     `spec`: of its settings, None when there are none; `problem`: the error of settings that cannot be read; `state`: its last run since
     boot, or None; `started`: the spec that the running process was started with; `limits`: {option: value} of the kernel, empty unless
-    it runs; `kept`: the limits that a task asks as the kernel would keep them; `networks`: what work/network.py reads of it, None when
+    it runs; `kept`: the limits that a task asks as the kernel would keep them; `networks`: what work/network/nics.py reads of it, None when
     nobody asked; `remains`: whether there is anything that `state: absent` would remove.
     """
 

@@ -69,7 +69,7 @@ def _child(name, networks, writer):
         high = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 10)
         os.dup2(high, 3, inheritable=False)
         libc.close_range(4)  # neither the lock nor the socket
-        from .. import network
+        from ..network import container as network
 
         try:
             answer = "+" + " ".join(network.attach(name, networks))

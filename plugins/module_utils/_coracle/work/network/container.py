@@ -9,11 +9,11 @@ import errno
 import os
 import time
 
-from ..base.errors import LauncherError
-from ..kernel.net import netlink, netns, read
-from ..model import network as model
-from ..model.change import Change
-from . import nics, wire
+from ...base.errors import LauncherError
+from ...kernel.net import netlink, netns, read
+from ...model import network as model
+from ...model.change import Change
+from . import nics, planning, wire
 
 _LOOK_AGAIN = (0.02, 0.1, 0.3)  # seconds before another look when something vanished between the first one and the change
 _GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links some ten milliseconds after its last user
@@ -83,7 +83,7 @@ def container_have(netns_name: str, container: str, networks: list[dict]) -> nic
 
 def container_plan(container: str, networks: list[dict], have: nics.Have) -> list[Change]:
     """Return what differs; options are named networks[0].addresses and so on. LauncherError when it may not be changed."""
-    return nics.plan(model.nics(container, networks), have)
+    return planning.plan(model.nics(container, networks), have)
 
 
 def attach(container: str, networks: list[dict]) -> list[str]:
@@ -103,7 +103,7 @@ def _attach(container: str, networks: list[dict]) -> list[str]:
     refuse_foreign(container)
     have = container_have(container, container, networks)
     wanted = model.nics(container, networks)
-    changes = nics.plan(wanted, have)
+    changes = planning.plan(wanted, have)
     is_new = not netns.exists(container)
     netns.create(container)
     if changes:

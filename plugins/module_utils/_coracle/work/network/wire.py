@@ -13,10 +13,10 @@ import errno
 import fcntl
 import os
 
-from ..base.errors import LauncherError
-from ..kernel.net import links, netlink, netns, read
-from ..model import network as model
-from . import nics
+from ...base.errors import LauncherError
+from ...kernel.net import links, netlink, netns, read
+from ...model import network as model
+from . import nics, refusals
 
 
 class Vanished(LauncherError):
@@ -84,7 +84,7 @@ class Wiring:
     def bridge(self, name: str, found: read.Link | None, option: str) -> read.Link:
         """Return the bridge, made, marked and up."""
         found = found or _look(name)
-        nics.refuse_bridge(name, found, option)
+        refusals.refuse_bridge(name, found, option)
         if found is None:
             _step(option, name, self._host.add_bridge, name)
             found = _find(name, option)

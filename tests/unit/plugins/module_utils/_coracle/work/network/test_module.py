@@ -13,7 +13,7 @@ from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.err
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, REMOVE
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.network import host_interface
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import veth
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import module as veth
 
 GIVEN = {"bridge": "br0", "netns": "web", "addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}
 HOST_END = host_interface("web", "eth0")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 
-from ..base import places, text
-from ..base.errors import LauncherError
-from ..kernel.net import netlink, netns
-from ..kernel.net import read as kernel
-from ..model import network as model
-from ..model.change import CREATE, LIVE, REMOVE, Change
-from . import network, nics, wire
+from ...base import places, text
+from ...base.errors import LauncherError
+from ...kernel.net import netlink, netns
+from ...kernel.net import read as kernel
+from ...model import network as model
+from ...model.change import CREATE, LIVE, REMOVE, Change
+from . import container, nics, planning, refusals, wire
 
 # What the kernel itself puts into every new namespace where these modules are loaded.
 _FALLBACKS = frozenset(("lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"))
@@ -75,7 +75,7 @@ def read(want: dict) -> Host:
     host = Host(asked)
     present = want["state"] == "present"
     if asked.nic is not None and present:
-        network.refuse_host_addresses([asked.nic])
+        container.refuse_host_addresses([asked.nic])
     namespace = _open(asked, must_exist=present)
     host.is_there = namespace is not None
     try:
@@ -132,14 +132,14 @@ def plan(want: dict, host: Host) -> list[Change]:
     nic = host.asked.nic
     if nic is None:
         return _plan_bridge(want["bridge"], host.bridge)
-    changes = nics.plan([nic], host.have)
+    changes = planning.plan([nic], host.have)
     if not host.is_there:
         changes.insert(0, Change("netns", None, host.asked.name, CREATE))
     return changes
 
 
 def _plan_bridge(name: str, found: kernel.Link | None) -> list[Change]:
-    nics.refuse_bridge(name, found, "bridge")
+    refusals.refuse_bridge(name, found, "bridge")
     if found is None:
         return [Change("bridge", None, name, CREATE, "there is no such bridge")]
     return [] if found.up else [Change("bridge", f"{name} (down)", name, LIVE)]
@@ -153,7 +153,7 @@ def _plan_absent(want: dict, host: Host) -> list[Change]:
         if pair is not None:
             changes.append(Change("host_interface", pair.name, None, REMOVE))
         elif host.have.seen[nic.interface_name].outer is not None:
-            nics.refuse([nic], host.have)  # an interface of somebody else has the name: say so
+            refusals.refuse([nic], host.have)  # an interface of somebody else has the name: say so
         if host.removable:
             changes.append(Change("netns", host.asked.name, None, REMOVE, "no interface is left in it"))
     if host.unused:

@@ -13,7 +13,8 @@ import pytest
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, Change
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import network, nics, wire
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import container as network
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import nics, wire
 
 WEB = [{"bridge": "br0", "addresses": ["192.0.2.5/24", "fd00::5/64"], "gateway": "192.0.2.1"}]
 HOST_END = network.host_interface("web", "eth0")
