@@ -22,6 +22,9 @@ MEMORY = {"article": 4194304, "client": 16 << 20, "resting": 16 << 20, "web": 16
 IGNORED = ("process ", "mount /proc/sys/fs/binfmt_misc ", "cgroup /sys/fs/cgroup/machine.slice cgroup.")
 # Without systemd the controllers that our cgroups enabled in the root stay enabled (docs/cgroups.md): here they are from the start.
 ENABLE = "cd /sys/fs/cgroup && [ -e /run/systemd/system -o ! -e cgroup.subtree_control ] || echo +cpuset +cpu +io +memory +pids > cgroup.subtree_control"
+HOME = "/sys/fs/cgroup/machine.slice/coracle.service"
+# Every limit below our unit, and who is in it; the unit's own helper is another process after a restart.
+LOOK = f"cd {HOME} && grep -r --include='*.max*' --include=cpu.weight --include=cgroup.procs . * | grep -v keeper | sort -u"
 SOME = "[1-9][0-9]*"
 
 
@@ -35,6 +38,7 @@ def run(fleet: Fleet, image: Path) -> None:
         return  # nothing that follows would tell anything
     fleet.each("deploy-runs", every)
     fleet.play("deploy-again", "playbooks/deploy.yml", *arguments, changed="0")
+    fleet.each("deploy-units", shake_units)
     fleet.each("deploy-reboot", stop_one_and_reboot)
     fleet.forget_logins()
     # A policy says so of web and of client; resting was stopped, and article has none.
@@ -56,6 +60,20 @@ def compare_host(guest: Guest) -> None:
     left = guest.ssh("pgrep -af '[c]oracle' || true")
     if left:
         raise GuestError(f"processes are left: {left}")
+
+
+def shake_units(guest: Guest) -> None:
+    """What an administrator does to systemd takes no limit away, from a container or from a cgroup without processes, and ends no process."""
+    if guest.kind != "debian":
+        return
+    guest.ssh(f"mkdir {HOME}/held {HOME}/held/below && echo 77 > {HOME}/held/pids.max && echo 7 > {HOME}/held/below/cgroup.max.depth")
+    before = guest.ssh(LOOK)
+    for shake in ("daemon-reload", "daemon-reexec", "restart systemd-journald.service", "restart coracle.service"):
+        guest.ssh(f"systemctl {shake}")
+        after = guest.ssh(LOOK)
+        if after != before:
+            raise GuestError(f"systemctl {shake}: before\n{before}\nafter\n{after}")
+    guest.ssh(f"rmdir {HOME}/held/below {HOME}/held && systemctl is-active coracle.service")
 
 
 def stop_one_and_reboot(guest: Guest) -> None:

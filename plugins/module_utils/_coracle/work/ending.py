@@ -32,13 +32,16 @@ class Ending(Hierarchies):
             raise
 
     def freeze(self) -> None:
-        """Stop every process in it, forks included. LauncherError when one does not stop within a second; then all run again."""
+        """Stop every process in it, forks included. LauncherError when one does not stop within ten seconds; then all run again.
+
+        One with a hard cap of processor time stops only when it gets some again.
+        """
         if self.is_frozen() is None:
             raise LauncherError(f"nothing can freeze the cgroup {self.path}", option="state", value="frozen",
                                 remedy="Mount the controller freezer (cgroup v1), or use Linux 5.2 or later (v2)")
         if not self._version().freeze(self._freezer()):
             raise LauncherError(f"cgroup {self.path} does not freeze: {tree.named(self.processes())}",
-                                remedy="A process in it waits for a device or file server (state D in ps); try again when that answers")
+                                remedy="A process in it waits for a device or file server (state D in ps), or has hardly any processor time: try again later")
 
     def thaw(self) -> None:
         """Let them run again."""

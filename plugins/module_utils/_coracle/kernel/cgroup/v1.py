@@ -61,10 +61,10 @@ def is_frozen(directory: str) -> bool:
     return files.read_text(f"{directory}/freezer.self_freezing") == "1"
 
 
-def freeze(directory: str, seconds: float = 1.0) -> bool:
+def freeze(directory: str, seconds: float = 10.0) -> bool:
     """Write FROZEN and wait until every process has stopped. False, and thawed again, when one has not within `seconds`."""
     deadline = time.monotonic() + seconds
-    rounds = 0
+    wait, rounds = 0.001, 0
     files.write_text(f"{directory}/freezer.state", "FROZEN")
     while files.read_text(f"{directory}/freezer.state") != "FROZEN":
         if time.monotonic() > deadline:
@@ -74,7 +74,8 @@ def freeze(directory: str, seconds: float = 1.0) -> bool:
         if rounds % 50 == 0:  # it may stick in FREEZING while processes fork; a short thaw helps (libcontainer's freezer.go)
             thaw(directory)
             files.write_text(f"{directory}/freezer.state", "FROZEN")
-        time.sleep(0.001)
+        time.sleep(wait)
+        wait = min(wait * 1.2, 0.02)
     return True
 
 

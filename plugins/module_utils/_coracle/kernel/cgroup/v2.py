@@ -132,15 +132,17 @@ def is_frozen(directory: str) -> bool:
     return files.read_text(f"{directory}/cgroup.freeze") == "1"
 
 
-def freeze(directory: str, seconds: float = 1.0) -> bool:
+def freeze(directory: str, seconds: float = 10.0) -> bool:
     """Freeze (Linux 5.2) and wait until every process has stopped. False, and thawed again, when one has not within `seconds`."""
     deadline = time.monotonic() + seconds
+    wait = 0.001
     files.write_text(f"{directory}/cgroup.freeze", "1")
     while "frozen 1" not in files.read_text(f"{directory}/cgroup.events").split("\n"):
         if time.monotonic() > deadline:
             thaw(directory)
             return False
-        time.sleep(0.001)
+        time.sleep(wait)
+        wait = min(wait * 1.2, 0.02)
     return True
 
 
