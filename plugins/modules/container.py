@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - coracle.launcher._attributes
   - coracle.launcher._attributes.exact
   - coracle.launcher._container
+  - coracle.launcher._networks
 attributes:
   async:
     support: none
@@ -205,7 +206,7 @@ changes:
       sample: ""
 """
 
-from ansible_collections.coracle.launcher.plugins.module_utils._ansible import lifecycle
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible import bytecode, lifecycle  # noqa: F401  pylint: disable=unused-import
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.argspec import container_spec
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
 

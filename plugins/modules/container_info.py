@@ -201,7 +201,7 @@ containers:
       sample: [listening on port 80]
 """
 
-from ansible_collections.coracle.launcher.plugins.module_utils._ansible import information
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible import bytecode, information  # noqa: F401  pylint: disable=unused-import
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.argspec import container_info_spec
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
 

@@ -340,6 +340,7 @@ pruned:
   sample: []
 """
 
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible import bytecode  # noqa: F401  pylint: disable=unused-import
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import text
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import sources

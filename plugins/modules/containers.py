@@ -173,7 +173,7 @@ changes:
       sample: ""
 """
 
-from ansible_collections.coracle.launcher.plugins.module_utils._ansible import lifecycle
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible import bytecode, lifecycle  # noqa: F401  pylint: disable=unused-import
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.argspec import containers_spec
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible.run import run_module
 

@@ -57,9 +57,9 @@ def save_host(guest: Guest) -> None:
 def compare_host(guest: Guest) -> None:
     ignored = " ".join(f"--ignore '{prefix}'" for prefix in IGNORED)
     guest.ssh(f"python3 - compare {SAVED} {ignored} && rm {SAVED}", text=SNAPSHOT.read_text())
-    left = guest.ssh("pgrep -af '[c]oracle' || true")
+    left = guest.ssh("pgrep -af '[c]oracle' || true; ls -d /var/cache/coracle 2>/dev/null || true")
     if left:
-        raise GuestError(f"processes are left: {left}")
+        raise GuestError(f"left are: {left}")
 
 
 def shake_units(guest: Guest) -> None:

@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._coracle.base.errors import LauncherError
 from .._coracle.model.change import Change, as_diff
+from . import bytecode
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,8 @@ def run_module(
         module.fail_json(**failure(error))
     except OSError as error:
         module.fail_json(msg=system_message(error))
+    if not module.check_mode:
+        bytecode.keep(changing=bool(changes))
     module.exit_json(changed=bool(changes), changes=[change.as_dict() for change in changes], diff=as_diff(changes), **values)
 
 
