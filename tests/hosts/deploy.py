@@ -23,8 +23,11 @@ IGNORED = ("process ", "mount /proc/sys/fs/binfmt_misc ", "cgroup /sys/fs/cgroup
 # Without systemd the controllers that our cgroups enabled in the root stay enabled (docs/cgroups.md): here they are from the start.
 ENABLE = "cd /sys/fs/cgroup && [ -e /run/systemd/system -o ! -e cgroup.subtree_control ] || echo +cpuset +cpu +io +memory +pids > cgroup.subtree_control"
 HOME = "/sys/fs/cgroup/machine.slice/coracle.service"
-# Every limit below our unit, and who is in it; the unit's own helper is another process after a restart.
-LOOK = f"cd {HOME} && grep -r --include='*.max*' --include=cpu.weight --include=cgroup.procs . * | grep -v keeper | sort -u"
+# Every limit below our unit, who is in the cgroups that hold nobody, and the first process of each container.
+LOOK = (
+    f"cd {HOME} && grep -r --include='*.max*' --include=cpu.weight . * | grep -v keeper | sort -u; cat held/cgroup.procs held/below/cgroup.procs;"
+    " coracle list --json | grep -o '\"pid\": *[0-9]*'"
+)
 SOME = "[1-9][0-9]*"
 
 
@@ -57,7 +60,7 @@ def save_host(guest: Guest) -> None:
 def compare_host(guest: Guest) -> None:
     ignored = " ".join(f"--ignore '{prefix}'" for prefix in IGNORED)
     guest.ssh(f"python3 - compare {SAVED} {ignored} && rm {SAVED}", text=SNAPSHOT.read_text())
-    left = guest.ssh("pgrep -af '[c]oracle' || true; ls -d /var/cache/coracle 2>/dev/null || true")
+    left = guest.ssh("pgrep -af '[c]oracle' || true; ls -d /var/cache/[c]oracle 2>/dev/null || true")
     if left:
         raise GuestError(f"left are: {left}")
 
