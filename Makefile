@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-.PHONY: help test lint sanity units system integration archives images test-hosts host demo demo-clean tree bench bench-extract fuzz clean
+.PHONY: help test lint sanity units system integration archives images test-hosts host demo demo-clean tree bench bench-extract bench-network fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -56,6 +56,9 @@ fuzz: ## feed the archive readers with what nobody packed; SECONDS=600 for longe
 
 bench-extract: ## time and memory of an extraction, beside cpio and bsdtar
 	@tests/bench/run-extract
+
+bench-network: ## speed of a pair and time of 20 interfaces, beside ip; what the import of pyroute2 costs
+	@tests/bench/run-network
 
 clean: ## remove what the checks left in the checkout
 	rm -rf .build/log .nox tests/output

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the coracle contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of one container. After a change run tests/tools/generate_doc_fragments.py, which writes _containers.py from this file."""
+"""The options of one container but its networks. After a change run tests/tools/generate_doc_fragments.py, which writes _containers.py."""
 
 from __future__ import annotations
 
@@ -159,35 +159,6 @@ options:
       - Most bytes of output that are kept, with a suffix as in V(10M). A new container has V(10M).
       - Changes while the container runs.
     type: str
-  networks:
-    description:
-      - The container's network interfaces, all of them. V([]) is none but the loopback.
-      - Changes while the container runs.
-    type: list
-    elements: dict
-    suboptions:
-      bridge:
-        description: Bridge on the host that the interface is connected to. Created when missing, and removed with its last container.
-        type: str
-        required: true
-      addresses:
-        description: Addresses with prefix length, such as V(192.168.1.228/24), IPv4 and IPv6.
-        type: list
-        elements: str
-        aliases: [ip]
-      gateway:
-        description: Address of the default route's gateway. It must lie in the network of one of O(networks[].addresses).
-        type: str
-        aliases: [gw]
-      interface_name:
-        description: Name of the interface in the container. The default is C(eth0) for the first one, C(eth1) for the second.
-        type: str
-      mac_address:
-        description: Hardware address of the interface in the container.
-        type: str
-      mtu:
-        description: Largest packet, in bytes, from V(68) to V(65535).
-        type: int
   bridge:
     description: Short for one entry of O(networks), its O(networks[].bridge).
     type: str

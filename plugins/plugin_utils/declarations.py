@@ -96,13 +96,13 @@ def named(variables: Mapping[str, t.Any]) -> tuple[list[Options], list[str]]:
 
 
 def fleet_problems(hosts: Iterable[tuple[str, Mapping[str, t.Any]]]) -> list[str]:
-    """Return what is wrong on any of `hosts`, (name, its variables), and between them: an address that two containers have.
+    """Return what is wrong on any of `hosts`, (name, its variables), and between them: an address, IP or MAC, that two interfaces have.
 
     The same sentence about several hosts, as for a list of their group, is there once and names them.
     """
     found: dict[str, list[str]] = {}
-    owners: dict[tuple[str, ...], list[str]] = {}
-    bridges: dict[tuple[str, ...], str] = {}
+    owners: dict[tuple[t.Any, ...], list[str]] = {}
+    bridges: dict[tuple[t.Any, ...], str] = {}
     known: dict[str, t.Any] = {}
     for host, variables in hosts:
         items, problems = read(variables, variables.get(DEFAULTS), known)
@@ -110,8 +110,8 @@ def fleet_problems(hosts: Iterable[tuple[str, Mapping[str, t.Any]]]) -> list[str
         for sentence in (*problems, *problem):
             found.setdefault(sentence, []).append(host)
         for item in items:
-            for address, bridge in _addresses(item):
-                key = (address, bridge, host) if bridge in private else (address,)
+            for what, vlan, bridge in _addresses(item):
+                key = (what, vlan, bridge, host) if bridge in private else (what, vlan)
                 bridges[key] = bridge
                 owners.setdefault(key, []).append(f"{item.name} on {host}")
     sentences = [f"{sentence} ({_some(names)})" for sentence, names in found.items()]
@@ -217,15 +217,19 @@ def _meaning(item: Item) -> Options:
             "restart": want.restart, "recreate": want.recreate, "on_restart_required": want.on_restart_required}
 
 
-def _addresses(item: Item) -> Iterator[tuple[str, str]]:
+def _addresses(item: Item) -> Iterator[tuple[str, int, str]]:
+    """('address A' or 'MAC address A' in its one spelling, VLAN, bridge) of all interfaces. What is in two VLANs does not meet."""
     if item.want is None or item.want.state == spec.ABSENT:
         return
     for network in item.want.spec.get("networks", []):
+        vlan, bridge = network.get("vlan", 0), network["bridge"]
         for address in network.get("addresses", []):
             try:
-                yield str(ipaddress.ip_interface(address).ip), network["bridge"]
+                yield f"address {ipaddress.ip_interface(address).ip}", vlan, bridge
             except ValueError:
                 continue  # the module names it, with the remedy; two of them would be no conflict
+        if "mac_address" in network:
+            yield f"MAC address {network['mac_address'].lower()}", vlan, bridge
 
 
 def _private(value: t.Any) -> tuple[list[str], list[str]]:
@@ -236,12 +240,12 @@ def _private(value: t.Any) -> tuple[list[str], list[str]]:
     return [str(name) for name in value], []
 
 
-def _shared(key: tuple[str, ...], bridge: str, owners: list[str]) -> str:
+def _shared(key: tuple[t.Any, ...], bridge: str, owners: list[str]) -> str:
     hosts = {owner.rpartition(" on ")[2] for owner in owners}
     remedy = "give each its own"
     if len(hosts) > 1:
         remedy += f", or name {bridge} in {PRIVATE_BRIDGES} if it connects nothing beyond its host"
-    return f"address {key[0]} is given to {_some(owners)}: {remedy}"
+    return f"{key[0]} is given to {_some(owners)}: {remedy}"
 
 
 def _some(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import machine
 import recipe
+from lan import Lan
 
 
 class GuestError(RuntimeError):
@@ -20,10 +21,10 @@ class GuestError(RuntimeError):
 
 
 class Guest:
-    """A guest of `kind` from the images in `home`; its monitor, console and known hosts in `folder`."""
+    """A guest of `kind` from the images in `home`; its monitor, console and known hosts in `folder`. Its eth1 is on `lan`, if on anything."""
 
-    def __init__(self, home: Path, kind: str, folder: Path, throw_away: bool = True, restore: bool = True) -> None:
-        self.home, self.kind, self.folder = home, kind, folder
+    def __init__(self, home: Path, kind: str, folder: Path, throw_away: bool = True, restore: bool = True, lan: Lan | None = None) -> None:
+        self.home, self.kind, self.folder, self.lan = home, kind, folder, lan
         self.throw_away, self.restore = throw_away, restore
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -31,21 +32,26 @@ class Guest:
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = recipe.KINDS[self.kind][1]
-        command = machine.command(self.home, self.kind, self.folder, self.port, arguments, self.throw_away, self.restore)
+        lan = None if self.lan is None else self.lan.path
+        command = machine.command(self.home, self.kind, self.folder, self.port, lan, arguments, self.throw_away, self.restore)
         with open(self.folder / "qemu.log", "wb") as log:
             # setpriv: no guest outlives the process that started it
             command = ["setpriv", "--pdeathsig", "TERM", *command]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self, seconds: float = 90) -> None:
-        """Wait until one can log in; a restored guest, which goes on at the time it was saved, gets the time. GuestError with the console's end."""
+        """Wait until one can log in, and set what a restored guest has wrong. GuestError with the console's end."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process is not None and self.process.poll() is None:
             # qemu accepts the connection long before the guest's sshd does
-            if banner(self.port) and self._answers(f"date -s @{int(time.time())}"):
+            if banner(self.port) and self._answers(self._own()):
                 return
             time.sleep(0.2)
         raise GuestError(f"the guest {self.kind} does not answer:\n{self.tails()}")
+
+    def _own(self) -> str:
+        """The command for what all guests of one saved state share and must not: the time at which they were saved, the address on the LAN."""
+        return f"date -s @{int(time.time())} && ip link set eth1 address 52:54:00:12:35:{list(recipe.KINDS).index(self.kind):02x}"
 
     def tails(self) -> str:
         logs = [self.folder / name for name in ("qemu.log", "console.log")]
@@ -94,6 +100,7 @@ class Guest:
         while time.monotonic() < deadline:  # sshd still answers for a moment
             try:
                 if banner(self.port) and self.ssh(read, 30) != before:
+                    self.ssh(self._own())
                     return
             except GuestError:
                 pass

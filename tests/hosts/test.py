@@ -21,6 +21,7 @@ import recipe
 import steps
 from fleet import Fleet
 from guest import Guest
+from lan import Lan
 
 HERE = Path(__file__).resolve().parent
 # Python and SSH are slow on a guest: nothing may be called unreachable because of that.
@@ -97,7 +98,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     (steps.CACHE / "trees").mkdir(exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="hosts-", dir=steps.CACHE / "trees"))
-    guests = [Guest(options.images, kind, base / kind) for kind in kinds]
+    lan = Lan(base / "lan")
+    guests = [Guest(options.images, kind, base / kind, lan=lan) for kind in kinds]
     report = steps.Report()
     try:
         run(options, report, base, guests)
@@ -109,6 +111,7 @@ def main() -> int:
             steps.end_session(process)
         for guest in guests:
             guest.end()
+        lan.close()
         shutil.rmtree(base, ignore_errors=True)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f"hosts {','.join(kinds)}: {minutes} min {seconds} s, logs in {steps.LOG.relative_to(steps.TOP)}")

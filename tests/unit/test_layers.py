@@ -27,7 +27,7 @@ LEAN_IMPORTS = {
 }  # fmt: skip
 # Loaded by every supervisor, with all that they import at their top. It starts from these two.
 LEAN_ROOTS = ("work/supervisor.py", "work/inside.py")
-PYROUTE2 = "kernel/net/links.py"
+PYROUTE2 = "kernel/net/pyroute.py"
 
 CORE = "module_utils/_coracle"
 
@@ -161,7 +161,7 @@ def test_modules_and_bridge_know_their_place() -> None:
         ("work/start.py", "from ansible.module_utils.basic import AnsibleModule"),
         ("work/start.py", "import ansible_collections.coracle.launcher"),
         ("work/start.py", "import requests"),
-        ("kernel/net/links.py", "import pyroute2"),
+        ("kernel/net/pyroute.py", "import pyroute2"),
         ("kernel/net/netns.py", "def f():\n    from pyroute2 import NetNS"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_wrong_import_is_found(file: str, text: str) -> None:
     [
         ("doors/command.py", "from ..work import start\nfrom ..base.errors import LauncherError\nimport json"),
         ("kernel/cgroup/v1.py", "from ...base import files\nfrom . import tree"),
-        ("kernel/net/links.py", "def f():\n    from pyroute2 import IPRoute"),
+        ("kernel/net/pyroute.py", "def f():\n    from pyroute2 import IPRoute"),
     ],
 )
 def test_a_right_import_passes(file: str, text: str) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Argument specs of the modules about containers. The options of a container are the rows of the settings table, and how it is run.
 
-A row without a type here fails at import: add it to _TYPES, then to plugins/doc_fragments/_container.py.
+A row without a type fails at import: add it to _TYPES, then to plugins/doc_fragments/_container.py; one of a network to nic_spec.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._coracle.model import restart, settings, spec
+from .nic_spec import nic_options
 
 _STR = {"type": "str"}
 _INT = {"type": "int"}
@@ -38,19 +39,11 @@ _TYPES: dict[str, dict[str, t.Any]] = {
     "labels": {"type": "dict"},
 }
 
-_NETWORK_TYPES: dict[str, dict[str, t.Any]] = {
-    "bridge": {"type": "str", "required": True},
-    "addresses": {"type": "list", "elements": "str", "aliases": ["ip"]},
-    "gateway": {"type": "str", "aliases": ["gw"]},
-    "interface_name": _STR,
-    "mac_address": _STR,
-    "mtu": _INT,
-}
-
 
 def _table() -> dict[str, dict[str, t.Any]]:
     """The rows of the settings table as options."""
-    network = {row.option: _NETWORK_TYPES[row.option] for row in settings.NETWORK}
+    nic = {**nic_options(), "bridge": {"type": "str", "required": True}}
+    network = {row.option: nic[row.option] for row in settings.NETWORK}
     types = {**_TYPES, "networks": {"type": "list", "elements": "dict", "options": network}}
     return {row.option: types[row.option] for row in settings.KEYS}
 

@@ -40,7 +40,7 @@ class _Finder:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and hasattr(spec.loader, "archive"):
-            spec.loader = _Loader(spec.loader)  # type: ignore[arg-type]
+            spec.loader = _Loader(spec.loader)
         return spec
 
 
@@ -108,5 +108,5 @@ def _is_ours(make: bool) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022
 
 
-if os.geteuid() == 0 and (_is_ours(make=False) or not os.path.lexists(DIRECTORY)):
-    sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+if hasattr(__spec__.loader, "archive") and os.geteuid() == 0 and (_is_ours(make=False) or not os.path.lexists(DIRECTORY)):
+    sys.meta_path.insert(0, _Finder)

@@ -27,6 +27,7 @@ def ensure_installed() -> None:
 
 
 def everything() -> None:
-    """Called by nobody. Ansible sends a module with the files that it sees imported, here also: all that the host's launcher consists of.
-    Nothing of it is loaded in the module's process."""
+    """Called by nobody. Ansible sends a module with the files that it sees imported, here also: all that the host's launcher consists of,
+    and of the core what one of the modules that bring it needs beside; else their launchers would differ. Nothing of it is loaded here."""
     from .._coracle.doors import command  # noqa: F401
+    from .._coracle.work import execute  # noqa: F401

@@ -11,6 +11,7 @@ _COLOURS = {"running": "\x1b[32m", "failed": "\x1b[31m"}
 _END = "\x1b[0m"
 _SHORT_DIGEST = len("sha256:") + 12
 IMAGE_COLUMNS = ("DIGEST", "FORMAT", "COMPRESSION", "SIZE", "ENTRIES", "USED BY")
+PROCESS_COLUMNS = ("PID", "INSIDE", "USER", "STATE", "TIME", "RSS", "COMMAND")
 COLUMNS = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY", "CPU", "ADDRESS")
 
 
@@ -28,16 +29,23 @@ def image_row(image: dict) -> list[str]:
             str(image["entries"]), ", ".join(image["used_by"]) or "-"]
 
 
+def process_row(process: dict) -> list[str]:
+    """The cells of one process: its pid here and in the container, the number of its user."""
+    return [str(process["pid"]), str(process["inside"] or "-"), str(process["uid"]), process["state"], f"{process['seconds']:.1f}s",
+            render_size(process["rss"]), process["command"]]
+
+
 def _short(segments: list[str]) -> list[str]:
     return segments if len(segments) <= 3 else [*segments[:2], "..."]
 
 
 def state(container: dict) -> str:
-    """running, created, exited (137), exited (?) when nobody saw the end, restarting (1) until its next start."""
+    """running (healthy), created, exited (137, oom), exited (?) when nobody saw the end, restarting (1) until its next start."""
     if container["state"] not in ("exited", "restarting"):
-        return container["state"]
+        health = container.get("health")
+        return f"{container['state']} ({health})" if health else container["state"]
     code = container["exit_code"]
-    return f"{container['state']} ({'?' if code is None else code})"
+    return f"{container['state']} ({'?' if code is None else code}{', oom' if container.get('oom') else ''})"
 
 
 def restarts(count: int) -> str:

@@ -11,9 +11,9 @@ file says by leaving it out.
 
 from __future__ import annotations
 
-from ..base import text
+from ..base import rates, text
 from ..base.errors import LauncherError, SettingsError
-from . import restart
+from . import restart, routes, trunks
 from .change import LIVE, RECREATE, RESTART
 
 LIMIT = 65536  # bytes of a settings file
@@ -218,15 +218,76 @@ def _mtu(value, option):
     return text.parse_integer(value, option, 68, 65535)
 
 
+def _vlan(value, option):
+    return text.parse_integer(value, option, 0, trunks.MAX_VLAN)
+
+
+def _bridge_type(value, option):
+    from .network import BRIDGE_TYPES
+
+    if value not in BRIDGE_TYPES:
+        raise LauncherError("is no type of bridge", option=option, value=value, remedy=f"Use {', '.join(BRIDGE_TYPES[:-1])} or {BRIDGE_TYPES[-1]}")
+    return value
+
+
+def _addresses(value, option):
+    return [_word(word, option) for word in _listed(value)]
+
+
+def _trunks(value, option):
+    return trunks.render_trunks(trunks.parse_trunks(_listed(value), option))
+
+
+def _listed(value):
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _rate(value, option):
+    return rates.render_rate(rates.parse_rate(value, option))
+
+
+def _routes(value, option):
+    given = routes.parse_routes(value, option) if isinstance(value, str) else value
+    return [_route(route, f"{option}[{index}]") for index, route in enumerate(given)]
+
+
+def _route(given, option):
+    route = {}
+    for name, normaliser in (("dest", _word), ("gateway", _word), ("metric", routes.parse_metric), ("onlink", _flag)):
+        value = given.get(name)
+        if value is not None and value != "":
+            route[name] = normaliser(value, f"{option}.{name}")
+    if "dest" not in route:
+        raise LauncherError("names no destination", option=option, remedy="Add dest, e.g. 10.0.0.0/8")
+    if not route.get("onlink", True):
+        del route["onlink"]
+    return route
+
+
 # Keys of one network; the first one of a container has no number, the second has 2.
 NETWORK = (
     Key("bridge", "bridge", _interface, LIVE),
-    Key("ip", "addresses", None, LIVE),
+    Key("bridgetype", "bridge_type", _bridge_type, LIVE),
+    Key("ip", "addresses", _addresses, LIVE),
     Key("gw", "gateway", _word, LIVE),
+    Key("gwonlink", "gateway_onlink", _flag, LIVE),
+    Key("metric", "metric", routes.parse_metric, LIVE),
+    Key("routes", "routes", _routes, LIVE),
     Key("interface", "interface_name", _interface, LIVE),
+    Key("hostinterface", "host_interface", _interface, LIVE),
     Key("mac", "mac_address", _word, LIVE),
     Key("mtu", "mtu", _mtu, LIVE),
+    Key("vlan", "vlan", _vlan, LIVE),
+    Key("trunks", "trunks", _trunks, LIVE),
+    Key("isolated", "isolated", _flag, LIVE),
+    Key("ingressrate", "ingress_rate", _rate, LIVE),
+    Key("egressrate", "egress_rate", _rate, LIVE),
+    Key("up", "up", _flag, LIVE),
 )
+
+# What a network of a container is that does not say it; all other options depend on the host, or are as somebody has left them.
+NETWORK_DEFAULTS = {"bridge_type": "auto", "gateway_onlink": False, "routes": [], "vlan": 0, "trunks": [], "isolated": False,
+                    "ingress_rate": "0", "egress_rate": "0", "up": True}
 
 KEYS = SCALARS + (COMMAND,) + PAIRS + (NETWORKS,)
 
@@ -237,17 +298,15 @@ SUPERVISED = ("stop_signal", "stop_timeout", "restart_policy", "restart_retries"
 
 
 def normalise_network(value: dict, option: str) -> dict:
-    """Return one network with its given options in their one spelling; `addresses` is a list of words. What is not given is not there."""
+    """Return one network with its given options in their one spelling, all lists as lists. What is not given is not there."""
     network = {}
     for row in NETWORK:
         given = value.get(row.option)
-        if given is None or given == "" or given == []:
+        if given is None or given == "":
             continue
-        if row.option == "addresses":
-            words = given.replace(",", " ").split() if isinstance(given, str) else given
-            network["addresses"] = [_word(word, f"{option}.addresses") for word in words]
-        else:
-            network[row.option] = row.normalise(given, f"{option}.{row.option}" if option else row.option)
+        spelled = row.normalise(given, f"{option}.{row.option}" if option else row.option)
+        if spelled != []:
+            network[row.option] = spelled
     if "bridge" not in network:
         raise LauncherError("names no bridge", option=option, remedy="Add bridge")
     return network
@@ -433,6 +492,12 @@ def _network(rows, at):
     return normalise_network({option: value for option, (value, _key, _line_number) in rows.items()}, "")
 
 
+def _render_of_network(option, value):
+    if option == "routes":
+        return routes.render_routes(value)
+    return ", ".join(value) if isinstance(value, list) else _render(value)
+
+
 def _unknown(key, place):
     from difflib import get_close_matches  # only on the way to an error: a lean start does not load it
 
@@ -459,7 +524,5 @@ def render(spec: dict) -> bytes:
         suffix = "" if number == 1 else str(number)
         for row in NETWORK:
             if row.option in network:
-                value = network[row.option]
-                shown = ", ".join(value) if row.option == "addresses" else _render(value)
-                lines.append(f"{row.key}{suffix}: {_quote(shown)}")
+                lines.append(f"{row.key}{suffix}: {_quote(_render_of_network(row.option, network[row.option]))}")
     return ("\n".join(lines) + "\n").encode()

@@ -147,9 +147,12 @@ def same(option: str, one: dict, other: dict) -> bool:
 
 
 def canonical_networks(networks: list) -> list:
-    """Return networks as they compare: every interface named, addresses without an order, MAC addresses in lower case."""
-    return [{**network, "interface_name": network.get("interface_name", f"eth{index}"), "addresses": sorted(network.get("addresses", [])),
-             "mac_address": network.get("mac_address", "").lower()} for index, network in enumerate(networks)]
+    """Return networks as they compare: every interface named, defaults filled in, addresses and routes without an order, MAC addresses in
+    lower case."""
+    return [{**settings.NETWORK_DEFAULTS, **network, "interface_name": network.get("interface_name", f"eth{index}"),
+             "addresses": sorted(network.get("addresses", [])), "mac_address": network.get("mac_address", "").lower(),
+             "routes": sorted(network.get("routes", []), key=lambda route: sorted(map(str, route.items())))}
+            for index, network in enumerate(networks)]
 
 
 def changes(asked: dict, stored: dict, running: bool) -> list[Change]:

@@ -17,7 +17,7 @@ import time
 from ..base import files, libc, places
 from ..base.errors import LauncherError
 from ..kernel import procs
-from . import logs, protocol
+from . import log_files, logs, protocol
 from .protocol import Outcome, Request
 
 _CONNECT_WAIT = 20.0
@@ -38,7 +38,7 @@ def start(items: list[tuple[str, str]], grace: float, host_interfaces: dict[str,
     outcomes = _ask([Request(verb, name, path, grace, interfaces.get(name, ())) for name, path in items])
     for name, path in items:
         if not outcomes[name].ok:
-            outcomes[name].log_tail = logs.tail(path, _TAIL, begun)
+            outcomes[name].log_tail = log_files.tail(path, _TAIL, begun)
     return outcomes
 
 

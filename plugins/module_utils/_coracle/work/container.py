@@ -449,4 +449,4 @@ def _bridges(spec):
 
 
 def _host_interfaces(name, spec):
-    return [network.host_interface(name, item["interface_name"]) for item in specs.canonical_networks(spec.get("networks", []))]
+    return network.host_interfaces(name, spec.get("networks", []))

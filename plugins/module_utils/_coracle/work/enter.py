@@ -13,21 +13,25 @@ from ..base.errors import HOST_FAILED, LauncherError
 from ..kernel import procs
 from . import foreground, inside, records, relay, start
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..model.state import State
+    from .deadline import Deadline
+
 
 def execute(name: str, command: list[str], *, user: str | None = None, cwd: str | None = None, env: dict[str, str] | None = None,
-            terminal: bool = False, stdin: bool = False) -> int:
+            terminal: bool = False, stdin: bool = False, limit: Deadline | None = None) -> int:
     """Run `command` (its first word an absolute path inside, or a name looked up in PATH) and return its exit status.
 
-    `user`: USER or USER:GROUP, else the container's own. LauncherError with `code` 125, 126 or 127 when it could not be run.
+    `user`: USER or USER:GROUP, else the container's own. `limit`: how long it may take; who asks for one looks at its `expired`.
+    LauncherError with `code` 125, 126 or 127 when it could not be run.
     """
-    state = records.read_state(name)
-    if not records.is_running(state):
-        raise LauncherError("is not running", option="name", value=name, remedy=f"Start it with coracle start {name}", code=HOST_FAILED)
-    pidfd = os.pidfd_open(state.pid)
-    if not records.is_running(state):
-        raise LauncherError("has just ended", option="name", value=name, code=HOST_FAILED)
-    spec = records.read_started(name) or records.read_settings(state.path)
+    state, pidfd = find(name)
+    spec = spec_of(state)
     entry = _entry(spec, command, user, cwd, env or {}, pidfd)
+    group = start.cgroup_of(name)
+    if group.is_frozen():
+        raise LauncherError("is frozen: nothing that enters it would run", option="name", value=name, remedy="Thaw it first")
     screen = relay.Terminal() if terminal else None
     pipes = None if terminal else relay.Pipes()
     if screen is not None:
@@ -35,19 +39,54 @@ def execute(name: str, command: list[str], *, user: str | None = None, cwd: str 
         entry.env.setdefault(b"TERM", os.environb.get(b"TERM", b"linux"))
     else:
         entry.stdio = pipes.child
-    libc.setns(pidfd, libc.CLONE_NEWPID)  # of our children: the next fork is born inside
-    spawned = start.fork_into(entry, start.cgroup_of(name), lambda _pid, _started: None)
     try:
-        foreground.connect(spawned.pidfd, screen, pipes, forward=(_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT), stdin=stdin)
+        spawned = _spawn(entry, group if limit is None else limit.group(), state)
+        if limit is not None:
+            limit.begin(spawned.pid)
+        try:
+            foreground.connect(spawned.pidfd, screen, pipes, forward=(_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT), stdin=stdin)
+        finally:
+            if screen is not None:
+                screen.restore()
+            procs.send(spawned.pidfd, _signal.SIGKILL)
+            os.waitid(os.P_PID, spawned.pid, os.WEXITED | os.WNOWAIT)  # not reaped: the deadline may still signal its process group
     finally:
-        if screen is not None:
-            screen.restore()
-        procs.send(spawned.pidfd, _signal.SIGKILL)
-        _pid, status = os.waitpid(spawned.pid, 0)
+        if limit is not None:
+            limit.end()
+    _pid, status = os.waitpid(spawned.pid, 0)
     failure = start.read_failure(os.read(spawned.report, 4096))
     if failure is not None:
         raise start.explain(failure, {"command": command, "working_dir": entry.cwd})
     return procs.exit_code_of(status)
+
+
+def find(name: str) -> tuple[State, int]:
+    """The state of a running container and a pidfd of its init, which is that very process. LauncherError when it does not run."""
+    state = records.read_state(name)
+    if not records.is_running(state):
+        raise LauncherError("is not running", option="name", value=name, remedy=f"Start it with coracle start {name}", code=HOST_FAILED)
+    try:
+        pidfd = os.pidfd_open(state.pid)
+    except ProcessLookupError:
+        pidfd = -1
+    if pidfd < 0 or not records.is_running(state):
+        raise LauncherError("has just ended", option="name", value=name, code=HOST_FAILED)
+    return state, pidfd
+
+
+def spec_of(state: State) -> dict:
+    """The spec that a running container was started with. LauncherError when its settings cannot be read any more."""
+    return records.read_started(state.name) or records.read_settings(state.path)  # the latter: `coracle run` keeps no copy
+
+
+def _spawn(entry, group, state):
+    try:
+        libc.setns(entry.pidfd, libc.CLONE_NEWPID)  # of our children: the next fork is born inside
+        return start.fork_into(entry, group, lambda _pid, _started: None)
+    except OSError:
+        if not records.is_running(state):  # nothing can be forked into a pid namespace whose init has ended
+            raise LauncherError("has just ended", option="name", value=state.name, code=HOST_FAILED) from None
+        raise
 
 
 def _entry(spec, command, user, cwd, env, pidfd):

@@ -78,13 +78,18 @@ def _check_duplicates(jobs):
     for index, job in enumerate(jobs):
         claims = [("name", job.want.name), ("path", job.want.path)]
         if job.want.state != specs.ABSENT:
-            claims += [(f"networks.{kind}", f"{value} on {network['bridge']}") for network in job.want.spec.get("networks", [])
+            claims += [(f"networks.{kind}", f"{value} on {network['bridge']}{_vlan(network)}") for network in job.want.spec.get("networks", [])
                        for kind, value in _claimed(network)]
         for option, value in claims:
             first = owners.setdefault((option, value), index)
             if first != index:
                 raise LauncherError(f"containers[{first}] ({jobs[first].want.name}) has it as well", option=option, value=value,
                                     place=f"containers[{index}] ({job.want.name})", remedy="Each container needs its own")
+
+
+def _vlan(network):
+    """Who is in different VLANs of one bridge does not meet."""
+    return f" in VLAN {network['vlan']}" if network.get("vlan") else ""
 
 
 def _claimed(network):

@@ -239,7 +239,7 @@ def report(options: dict, haves: list[Have]) -> dict:
 
 def details(have: Have, host: Host, log_lines: int) -> dict:
     """Return all there is to tell about one container. It may end at any moment while it is read."""
-    from . import logs
+    from . import log_files
 
     group = host.cgroup(have.name) if have.running else None
     return {
@@ -254,7 +254,7 @@ def details(have: Have, host: Host, log_lines: int) -> dict:
         "processes": group.processes() if group else [],
         "usage": group.usage() if group else {},
         "drift": drift(have, host),
-        "log_tail": logs.tail(have.path, log_lines),
+        "log_tail": log_files.tail(have.path, log_lines),
     }
 
 

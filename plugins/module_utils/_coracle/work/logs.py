@@ -4,7 +4,7 @@
 """Container output on disk, in CRI's format: `2026-11-24T05:59:44.590000000Z stdout F text`; P marks a piece of a line that goes on.
 
 The log reader is a process of its own that holds neither the supervisor's lock nor its socket: a writer that stops inside write(2) can
-hang whoever reads its pipe, and must not hang the supervisor. `tail` is for everybody else.
+hang whoever reads its pipe, and must not hang the supervisor. Who wants to read what it has written uses log_files.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import os
 import select
 import stat
 import time
-
-from ..base import text
 
 NAME = "container.log"
 OLD = "container.log.1"
@@ -104,13 +102,13 @@ class _Sink:
 
 
 class _Stream:
-    """One FIFO, its unfinished line, and the sink that it shares with the other stream of the container."""
+    """One FIFO, its unfinished line (`goes_on`: pieces of it are written already), and the sink that it shares with the container's other."""
 
-    __slots__ = ("container", "stream", "fd", "sink", "rest", "paused_until")
+    __slots__ = ("container", "stream", "fd", "sink", "rest", "goes_on", "paused_until")
 
     def __init__(self, container, stream, fd, sink):
         self.container, self.stream, self.fd, self.sink = container, stream.encode(), fd, sink
-        self.rest, self.paused_until = b"", 0.0
+        self.rest, self.goes_on, self.paused_until = b"", False, 0.0
 
     def turn(self):
         """Read once. False at the end of the stream: the container has ended, its last line is written."""
@@ -119,7 +117,9 @@ class _Stream:
         except BlockingIOError:
             return True
         if not data:
-            self.flush()
+            if self.rest or self.goes_on:  # the first line of another run is not the rest of this one
+                self._record(timestamp(), b"F", self.rest)
+                self.rest = b""
             return False
         stamp = timestamp()
         lines = (self.rest + data).split(b"\n")
@@ -136,8 +136,10 @@ class _Stream:
             self.sink.write(b"%s %s P %s\n" % (stamp, self.stream, line[:_LINE]))
             line = line[_LINE:]
         self.sink.write(b"%s %s %s %s\n" % (stamp, self.stream, tag, line))
+        self.goes_on = tag == b"P"
 
     def flush(self):
+        """Write what there is of a line that another reader will go on with."""
         if self.rest:
             self._record(timestamp(), b"P", self.rest)
             self.rest = b""
@@ -260,43 +262,3 @@ class _Reader:
                 if not stream.turn():
                     break
             stream.flush()
-
-
-def tail(path: str, lines: int, since: str = "") -> list[str]:
-    """The last `lines` of the output of the container at `path`, stdout and stderr as they came, safe to show on a terminal.
-
-    `since`: only what came at this time (as timestamp() writes it) or later.
-    """
-    found = [text.printable(message) for stamp, _stream, message in records(path) if stamp >= since]
-    return found[-lines:] if lines > 0 else []
-
-
-def records(path: str, limit: int = 32 << 20) -> list[tuple[str, str, bytes]]:
-    """(RFC 3339 time, stream, message without its newline) of the log on disk, oldest first; pieces of long lines are joined."""
-    found, partial = [], {}
-    for name in (OLD, NAME):
-        try:
-            fd = os.open(f"{directory_of(path)}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            continue
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                continue
-            size = os.fstat(fd).st_size
-            file.seek(max(0, size - limit))
-            for line in file.read(limit).split(b"\n"):
-                _take(line, partial, found)
-    found.extend((stamp, stream, message) for stream, (stamp, message) in partial.items())
-    return found
-
-
-def _take(line, partial, found):
-    fields = line.split(b" ", 3)
-    if len(fields) != 4 or fields[2] not in (b"F", b"P"):
-        return
-    stamp, stream, message = fields[0].decode("ascii", "replace"), fields[1].decode("ascii", "replace"), fields[3]
-    first, before = partial.pop(stream, (stamp, b""))
-    if fields[2] == b"P":
-        partial[stream] = (first, before + message)
-    else:
-        found.append((first, stream, before + message))

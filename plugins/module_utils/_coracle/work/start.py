@@ -21,6 +21,7 @@ from ..model import settings
 from ..model.state import EXITED, State
 from . import inside, records
 from .limits import Cgroup
+from .network import leaving
 from .rootfs import above, stamp
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -193,6 +194,8 @@ def _delete_netns(name):
         return
     try:
         ours = _is_ours(descriptor)
+        if ours:
+            leaving.forget_ports(f"coracle:{name}:", descriptor)
     finally:
         os.close(descriptor)
     if ours:

@@ -139,6 +139,21 @@ def test_addresses_compare_as_addresses() -> None:
     assert found == ["address fd00::1 is given to a on h1, b on h1: give each its own"]
 
 
+def test_one_mac_address_twice() -> None:
+    a, b = ({"name": name, "networks": [{"bridge": "br0", "mac_address": mac}]} for name, mac in (("a", "02:00:00:00:00:AA"), ("b", "02:00:00:00:00:aa")))
+    assert problems({"containers_list": [a, b]}) == ["MAC address 02:00:00:00:00:aa is given to a on h1, b on h1: give each its own"]
+    assert problems({"containers_list": [a]}) == []
+
+
+def test_what_is_in_two_vlans_does_not_meet() -> None:
+    def declared(one: int, other: int) -> list[str]:
+        networks = [{"bridge": "br0", "addresses": ["10.0.0.2/24"], "vlan": vlan} for vlan in (one, other)]
+        return problems({"containers_list": [{"name": name, "networks": [network]} for name, network in zip("ab", networks)]})
+
+    assert declared(10, 20) == []
+    assert declared(10, 10) == ["address 10.0.0.2 is given to a on h1, b on h1: give each its own"]
+
+
 def test_an_absent_container_has_no_address() -> None:
     assert problems({"containers_list": [connected("a", "10.0.0.2/24"), connected("b", "10.0.0.2/24", state="absent")]}) == []
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Named network namespaces, as `ip netns` sees them: a bind mount of the namespace at /run/netns/NAME.
 
-Unlike iproute2 this makes no mount of /run/netns itself, so that removing the last name leaves the host's mounts as they were.
+Like iproute2 this mounts /run/netns upon itself before the first name: else iproute2 would do so later, on top of our names, and
+where /run is not shared nobody could remove these any more. Unlike it, the last name takes that mount along.
 A namespace that was made here carries a mark (the alias of its `lo`), which nobody else's namespace of the same name has.
 """
 
@@ -23,6 +24,8 @@ MODULE = "coracle:veth_bridge"
 _OWN = "/proc/thread-self/ns/net"
 _LO = 1  # LOOPBACK_IFINDEX of the kernel's net/ipv4: in every namespace
 _NS_GET_NSTYPE = 0xB703  # <linux/nsfs.h>
+_MS_SHARED = 1 << 20  # <linux/mount.h>
+_OUR_MOUNT = "trusted.coracle"  # on the directory: the mount upon itself is ours, not one of `ip netns`
 
 
 def path(name: str) -> str:
@@ -68,17 +71,39 @@ def _prepare(mark: str) -> None:
 def _give_name(target: str) -> None:
     # A file that is not mounted on was left by a run that was killed between both calls: use it.
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    files.make_directories(places.NETNS, 0o755)
+    _make_directory()
     try:
         os.close(os.open(target, flags, 0o444))
     except FileNotFoundError:  # whoever removed the last name has just removed the directory
-        files.make_directories(places.NETNS, 0o755)
+        _make_directory()
         os.close(os.open(target, flags, 0o444))
     try:
         libc.mount(_OWN, target, None, libc.MS_BIND)
     except OSError:
         os.unlink(target)
         raise
+
+
+def _make_directory() -> None:
+    files.make_directories(places.NETNS, 0o755)
+    try:
+        if os.listdir(places.NETNS):
+            return  # a mount on top of names that are mounted already is what must not be
+        if not _share():
+            libc.mount(places.NETNS, places.NETNS, None, libc.MS_BIND)
+            _share()
+            os.setxattr(places.NETNS, _OUR_MOUNT, b"1")
+    except OSError:
+        pass  # it was removed meanwhile, or its file system has no such attributes: the mount stays, as the one of `ip netns` does
+
+
+def _share() -> bool:
+    """Let other mount namespaces hear of what is unmounted, so that none of them keeps a namespace alive. False: it is no mount point."""
+    try:
+        libc.mount(None, places.NETNS, None, _MS_SHARED)
+    except OSError:
+        return False
+    return True
 
 
 def delete(name: str) -> None:
@@ -99,6 +124,11 @@ def delete(name: str) -> None:
 
 
 def _remove_empty_parent() -> None:
+    try:
+        if not os.listdir(places.NETNS) and os.getxattr(places.NETNS, _OUR_MOUNT):
+            libc.umount2(places.NETNS, libc.UMOUNT_NOFOLLOW)
+    except OSError:
+        pass  # no such mount, or not ours, or a name has come meanwhile
     try:
         os.rmdir(places.NETNS)
     except OSError:

@@ -11,7 +11,9 @@ import time
 
 from ...base.errors import LauncherError
 from ...kernel.net import netlink, netns, read
+from ...kernel.net import openvswitch as ovs
 from ...model import network as model
+from ...model import settings
 from ...model.change import Change
 from . import nics, planning, wire
 
@@ -20,6 +22,20 @@ _GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links s
 
 host_interface = model.host_interface
 
+# A container's networks are all that it has: what one does not say, it has not. Without this, a route or a limit that was taken out of
+# the settings would stay.
+_UNSAID = {**settings.NETWORK_DEFAULTS, "gateway": ""}
+
+
+def host_interfaces(container: str, networks: list[dict]) -> list[str]:
+    """Return the names of the host ends of the container's interfaces."""
+    return [network.get("host_interface") or model.host_interface(container, network.get("interface_name", f"eth{index}"))
+            for index, network in enumerate(networks)]
+
+
+def _wanted(container: str, networks: list[dict], option: str = "networks") -> list[model.Nic]:
+    return model.nics(container, [{**_UNSAID, **network} for network in networks], option)
+
 
 def validate(networks: list[dict], option: str = "networks") -> None:
     """LauncherError for the first name, address or gateway that cannot be. Reads the host's own addresses, changes nothing."""
@@ -27,7 +43,7 @@ def validate(networks: list[dict], option: str = "networks") -> None:
 
 
 def _checked(container: str, networks: list[dict], option: str = "networks") -> list[model.Nic]:
-    wanted = model.nics(container, networks, option)
+    wanted = _wanted(container, networks, option)
     if any(nic.addresses for nic in wanted):
         refuse_host_addresses(wanted)
     return wanted
@@ -36,7 +52,7 @@ def _checked(container: str, networks: list[dict], option: str = "networks") -> 
 def refuse_host_addresses(wanted: list[model.Nic]) -> None:
     """LauncherError when one of the addresses belongs to the host itself."""
     with netlink.Socket() as route:
-        taken = {address.partition("/")[0]: index for index, address in read.addresses(route)}
+        taken = {address.words.partition("/")[0]: address.index for address in read.addresses(route)}
         for nic in wanted:
             for word in nic.addresses or []:
                 index = taken.get(word.partition("/")[0])
@@ -83,7 +99,7 @@ def container_have(netns_name: str, container: str, networks: list[dict]) -> nic
 
 def container_plan(container: str, networks: list[dict], have: nics.Have) -> list[Change]:
     """Return what differs; options are named networks[0].addresses and so on. LauncherError when it may not be changed."""
-    return planning.plan(model.nics(container, networks), have)
+    return planning.plan(_wanted(container, networks), have)
 
 
 def attach(container: str, networks: list[dict]) -> list[str]:
@@ -102,24 +118,22 @@ def attach(container: str, networks: list[dict]) -> list[str]:
 def _attach(container: str, networks: list[dict]) -> list[str]:
     refuse_foreign(container)
     have = container_have(container, container, networks)
-    wanted = model.nics(container, networks)
+    wanted = _wanted(container, networks)
     changes = planning.plan(wanted, have)
     is_new = not netns.exists(container)
     netns.create(container)
     if changes:
-        try:
-            _wire(container, wanted, have)
-        except BaseException:
-            if is_new:
-                netns.delete(container)
-            raise
+        _connect(container, wanted, have, is_new)
     return [nic.host_interface for nic in wanted]
 
 
-def _wire(container: str, wanted: list[model.Nic], have: nics.Have) -> None:
+def _connect(container: str, wanted: list[model.Nic], have: nics.Have, is_new: bool) -> None:
     namespace = netns.open_namespace(netns.path(container))
     try:
-        wire.wire(wanted, have, namespace)
+        with wire.Transaction() as work:
+            if is_new:
+                work.undo.add(netns.delete, container)
+            work.connect([(wanted, have, namespace)])
     finally:
         os.close(namespace)
 
@@ -132,6 +146,7 @@ def detach(container: str, host_interfaces: list[str], wait: bool = True) -> Non
     removed by name. Only interfaces with the container's mark are waited for and removed. Twice is fine. OSError.
     """
     leaving = _of_container(container, host_interfaces) if wait else []
+    _forget_ports(container, host_interfaces)
     if is_ours(container):
         netns.delete(container)
     pause, deadline = 0.001, time.monotonic() + _GONE_WITHIN
@@ -141,6 +156,27 @@ def detach(container: str, host_interfaces: list[str], wait: bool = True) -> Non
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+def _forget_ports(container: str, host_interfaces: list[str]) -> None:
+    """Open vSwitch keeps ports whose interfaces are gone."""
+    if not ovs.is_running():
+        return
+    with netlink.Socket() as route:
+        names = [name for name in host_interfaces if not _is_on_linux_bridge(route, name)]
+    if names:
+        from . import openvswitch
+
+        try:
+            openvswitch.forget(names, f"{model.MARK}:{container}:")
+        except LauncherError:
+            return  # the database does not answer; the next start replaces the port
+
+
+def _is_on_linux_bridge(route: netlink.Socket, name: str) -> bool:
+    link = read.link(route, name)
+    master = read.link(route, index=link.master) if link is not None and link.master else None
+    return master is not None and master.kind == "bridge"
 
 
 def is_detached(host_interfaces: list[str]) -> bool:

@@ -12,7 +12,8 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.coracle.launcher.plugins.module_utils._ansible import argspec
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import settings
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible.nic_spec import nic_options
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model import network, settings
 
 FRAGMENTS = pathlib.Path(argspec.__file__).parents[2] / "doc_fragments"
 
@@ -31,7 +32,7 @@ def shape(options):
 
 
 def test_the_documentation_of_one_container_is_the_spec():
-    assert shape(documented("_container")) == shape(argspec.container_spec()["argument_spec"])
+    assert shape({**documented("_container"), **documented("_networks")}) == shape(argspec.container_spec()["argument_spec"])
 
 
 def test_the_documentation_of_the_list_is_the_spec():
@@ -63,9 +64,22 @@ def test_contradictions_are_found_for_one_and_for_a_list(parameters, problem, se
     assert any(problem in message for message in result.error_messages)
 
 
-def test_the_documentation_of_the_list_is_generated_from_that_of_one():
+def test_the_documentation_of_an_interface_is_the_spec():
+    assert shape(documented("_interface")) == shape(nic_options())
+    (interfaces,) = documented("_interfaces").values()
+    assert shape(interfaces["suboptions"]) == {**shape(nic_options()), **shape({"netns": {"type": "str"}})}
+
+
+def test_every_option_of_a_network_is_one_of_an_interface():
+    assert {row.option for row in settings.NETWORK} == set(nic_options())
+    assert set(settings.NETWORK_DEFAULTS) <= set(nic_options())
+    assert tuple(nic_options()["bridge_type"]["choices"]) == network.BRIDGE_TYPES
+
+
+def test_the_documentation_of_lists_is_generated():
     tool = pathlib.Path(argspec.__file__).parents[3] / "tests" / "tools" / "generate_doc_fragments.py"
     found = importlib.util.spec_from_file_location("generate_doc_fragments", tool)
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    assert module.TARGET.read_text(encoding="utf-8") == module.generate()
+    for name, text in module.generate().items():
+        assert (module.FRAGMENTS / name).read_text(encoding="utf-8") == text

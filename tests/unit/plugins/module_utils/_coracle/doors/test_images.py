@@ -11,13 +11,13 @@ import os
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base import places
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors import command, tables, verbs
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors import command, tables
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors.arguments import parse
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.doors.vocabulary import find
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import images, store
 from ansible_collections.coracle.launcher.tests.unit.archives import Archive
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sets owners: needs root")
-VERB = next(verb for verb in command.VERBS if verb.name == "images")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def stored(tmp_path, monkeypatch):
 
 
 def said(capfd, line):
-    assert verbs.VERBS["images"](*parse(VERB, line.split())) == 0
+    assert command.carry_out("images", *parse(find("images"), line.split())) == 0
     return capfd.readouterr().out
 
 

@@ -19,11 +19,19 @@ def test_memory_is_shown_as_a_share_of_its_limit(used, limit, shown):
 
 
 @pytest.mark.parametrize(
-    "state, code, shown",
-    [("running", None, "running"), ("exited", 137, "exited (137)"), ("exited", None, "exited (?)"), ("created", None, "created")],
+    "container, shown",
+    [({"state": "running"}, "running"), ({"state": "running", "health": "healthy"}, "running (healthy)"), ({"state": "created"}, "created"),
+     ({"state": "exited", "exit_code": 137}, "exited (137)"), ({"state": "exited", "exit_code": 137, "oom": True}, "exited (137, oom)"),
+     ({"state": "exited"}, "exited (?)"), ({"state": "restarting", "exit_code": 1}, "restarting (1)")],
 )
-def test_a_state_says_how_it_ended(state, code, shown):
-    assert tables.state({"state": state, "exit_code": code}) == shown
+def test_a_state_says_how_it_is_and_how_it_ended(container, shown):
+    assert tables.state({"exit_code": None, **container}) == shown
+
+
+def test_a_process_is_one_row_that_cannot_drive_the_terminal():
+    process = {"pid": 4711, "inside": 1, "uid": 99, "state": "S", "seconds": 1.25, "rss": 1 << 20, "command": "\x1b[2Jsh"}
+    assert tables.process_row(process)[:6] == ["4711", "1", "99", "S", "1.2s", "1.0M"]
+    assert "\x1b" not in tables.render(tables.PROCESS_COLUMNS, [tables.process_row(process)], colour=False)
 
 
 def test_columns_line_up_and_colour_only_adds():

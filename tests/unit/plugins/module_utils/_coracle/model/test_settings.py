@@ -66,6 +66,15 @@ def test_rendered_file_is_the_articles_grammar():
     (b"bridge: br0\nip: 10.0.0.1/8, 10.0.0.2/8\nbridge3: br3\n",
      {"networks": [{"bridge": "br0", "addresses": ["10.0.0.1/8", "10.0.0.2/8"]}, {"bridge": "br3"}]}),
     (b"memlimit: unlimited\n", {"memory": -1}),
+    (b"bridge: br0\nroutes: 10.0.0.0/8 via 192.0.2.1 metric 50, 198.51.100.0/24, default via fe80::1 onlink\n",
+     {"networks": [{"bridge": "br0", "routes": [{"dest": "10.0.0.0/8", "gateway": "192.0.2.1", "metric": 50}, {"dest": "198.51.100.0/24"},
+                                                {"dest": "default", "gateway": "fe80::1", "onlink": True}]}]}),
+    (b"bridge: br0\nbridgetype: openvswitch\nvlan: 10\ntrunks: 30, 20-29 7\nisolated: yes\nup: no\nhostinterface: port0\n",
+     {"networks": [{"bridge": "br0", "bridge_type": "openvswitch", "host_interface": "port0", "vlan": 10, "trunks": ["7", "20-30"],
+                    "isolated": True, "up": False}]}),
+    (b"bridge: br0\ngw: 192.0.2.1\ngwonlink: yes\nmetric: 0\ningressrate: 1.5Mbit\negressrate: 100kbps\n",
+     {"networks": [{"bridge": "br0", "gateway": "192.0.2.1", "gateway_onlink": True, "metric": 0, "ingress_rate": "1500kbit",
+                    "egress_rate": "800kbit"}]}),
     (b"restartpolicy: no\nrestartretries: 3\n", {"restart_policy": "no", "restart_retries": 3}),
 ])
 def test_A64_what_a_file_may_say(content, spec):
@@ -106,6 +115,18 @@ def test_A64_what_a_file_may_say(content, spec):
     (b"bridge: br0\nmtu:\n", 2, "mtu", "no value"),
     (b"bridge: br0 -- del-br br0\n", 1, "bridge", "not the name of a network interface"),
     (b"bridge: br0\nmtu: 67\n", 2, "mtu", "out of range"),
+    (b"bridge: br0\nbridgetype: ovs\n", 2, "bridgetype", "is no type of bridge"),
+    (b"bridge: br0\nvlan: 4095\n", 2, "vlan", "out of range"),
+    (b"bridge: br0\ntrunks: 20-\n", 2, "trunks", "is no VLAN"),
+    (b"bridge: br0\ntrunks: 30-20\n", 2, "trunks", "is no range of VLANs"),
+    (b"bridge: br0\nmetric: -1\n", 2, "metric", "out of range"),
+    (b"bridge: br0\nisolated: maybe\n", 2, "isolated", "neither yes nor no"),
+    (b"bridge: br0\ningressrate: 10 Mbit\n", 2, "ingressrate", "is not a rate"),
+    (b"bridge: br0\nroutes: 10.0.0.0/8 via\n", 2, "routes", "has via where it means nothing"),
+    (b"bridge: br0\nroutes: 10.0.0.0/8 dev eth0\n", 2, "routes", "has dev where it means nothing"),
+    (b"bridge: br0\nroutes: 10.0.0.0/8 via 192.0.2.1 via 192.0.2.2\n", 2, "routes", "has via where it means nothing"),
+    (b"bridge: br0\nroutes: 10.0.0.0/8,, 172.16.0.0/12\n", 2, "routes", "empty route"),
+    (b"bridge: br0\nroutes: 10.0.0.0/8 metric 4294967296\n", 2, "routes", "out of range"),
     (b'process: "/bin/x\n', 1, "process", "no closing quote"),
     (b'process: "/bin/x" y\n', 1, "process", "after its closing quote"),
     (b'process: "/bin/\\q"\n', 1, "process", "unknown escape"),
@@ -206,6 +227,13 @@ def test_what_is_no_signal(value):
     ({"networks": [{"bridge": "br0", "addresses": ["1.2.3.4/8,5.6.7.8/8"]}]}, "networks[0].addresses"),
     ({"networks": [{"bridge": "br0", "gateway": "a\u3000b"}]}, "networks[0].gateway"),
     ({"networks": [{"bridge": "br0", "mtu": 65536}]}, "networks[0].mtu"),
+    ({"networks": [{"bridge": "br0", "vlan": -1}]}, "networks[0].vlan"),
+    ({"networks": [{"bridge": "br0", "trunks": ["0"]}]}, "networks[0].trunks"),
+    ({"networks": [{"bridge": "br0", "egress_rate": "fast"}]}, "networks[0].egress_rate"),
+    ({"networks": [{"bridge": "br0", "host_interface": "sixteen-bytes-xx"}]}, "networks[0].host_interface"),
+    ({"networks": [{"bridge": "br0", "routes": [{"gateway": "192.0.2.1"}]}]}, "networks[0].routes[0]"),
+    ({"networks": [{"bridge": "br0", "routes": [{"dest": "a b"}]}]}, "networks[0].routes[0].dest"),
+    ({"networks": [{"bridge": "br0", "routes": [{"dest": "10.0.0.0/8", "metric": -1}]}]}, "networks[0].routes[0].metric"),
     ({"image": "sha256:" + "A" * 64}, "image"),
     ({"interactive": "maybe"}, "interactive"),
     ({"stop_timeout": -1}, "stop_timeout"),
@@ -229,10 +257,17 @@ def test_not_asked_is_not_there():
 words = strategies.text(strategies.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 names = strategies.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 single = strategies.from_regex(r"[0-9a-f.:/]{1,12}", fullmatch=True)
+metrics = strategies.integers(0, 2**32 - 1)
+routes = strategies.fixed_dictionaries({"dest": single | strategies.sampled_from(["via", "default", "onlink"])},
+                                       optional={"gateway": single, "metric": metrics, "onlink": strategies.booleans()})
 networks = strategies.fixed_dictionaries(
     {"bridge": strategies.from_regex(r"[a-z0-9_][a-z0-9.-]{0,14}", fullmatch=True)},
     optional={"addresses": strategies.lists(single, max_size=3), "gateway": single, "interface_name": strategies.just("eth7"), "mac_address": single,
-              "mtu": strategies.integers(68, 65535)})
+              "mtu": strategies.integers(68, 65535), "bridge_type": strategies.sampled_from(["auto", "linux", "openvswitch"]),
+              "gateway_onlink": strategies.booleans(), "metric": metrics, "routes": strategies.lists(routes, max_size=3),
+              "host_interface": strategies.just("port7"), "vlan": strategies.integers(0, 4094), "isolated": strategies.booleans(),
+              "trunks": strategies.lists(strategies.integers(1, 4094).map(str) | strategies.just("20-29"), max_size=4),
+              "ingress_rate": strategies.integers(8, 2**40).map(str), "egress_rate": strategies.just("0"), "up": strategies.booleans()})
 paths = strategies.lists(strategies.text(strategies.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=8)
                          .filter(lambda part: part != ".."), max_size=4).map(lambda parts: "/" + "/".join(parts))
 ids = strategies.integers(0, 2**32 - 2).map(str) | strategies.sampled_from(["root", "www-data"])

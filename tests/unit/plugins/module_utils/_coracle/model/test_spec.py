@@ -133,6 +133,13 @@ def test_a_file_that_does_not_name_an_option_means_its_default(option, value):
     ([{"bridge": "br0"}], [{"bridge": "br0", "interface_name": "eth0"}], True),
     ([{"bridge": "br0", "addresses": ["10.0.0.2/24", "10.0.0.3/24"]}], [{"bridge": "br0", "addresses": ["10.0.0.3/24", "10.0.0.2/24"]}], True),
     ([{"bridge": "br0", "mac_address": "02:00:00:00:00:AA"}], [{"bridge": "br0", "mac_address": "02:00:00:00:00:aa"}], True),
+    ([{"bridge": "br0"}], [{"bridge": "br0", **settings.NETWORK_DEFAULTS}], True),
+    ([{"bridge": "br0", "routes": [{"dest": "a"}, {"dest": "b", "metric": 1}]}],
+     [{"bridge": "br0", "routes": [{"dest": "b", "metric": 1}, {"dest": "a"}]}], True),
+    ([{"bridge": "br0", "routes": [{"dest": "a"}]}], [{"bridge": "br0"}], False),
+    ([{"bridge": "br0", "vlan": 7}], [{"bridge": "br0"}], False),
+    ([{"bridge": "br0", "up": False}], [{"bridge": "br0"}], False),
+    ([{"bridge": "br0", "ingress_rate": "1Mbit"}], [{"bridge": "br0", "ingress_rate": "0"}], False),
     ([{"bridge": "br0"}], [{"bridge": "br1"}], False),
     ([{"bridge": "br0"}], [{"bridge": "br0"}, {"bridge": "br1"}], False),
 ])

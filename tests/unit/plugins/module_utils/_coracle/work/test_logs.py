@@ -14,7 +14,7 @@ import time
 import pytest
 from hypothesis import given, settings, strategies
 
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import logs
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work import log_files, logs
 
 LINE = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] ")
 
@@ -53,7 +53,9 @@ class Host:
         self.wait_for(f"-{name}")
 
     def close(self):
-        os.close(self.orders)
+        if self.orders >= 0:
+            os.close(self.orders)
+            self.orders = -1
         self.thread.join(5)
         assert not self.thread.is_alive()
 
@@ -76,7 +78,7 @@ def test_lines_of_both_streams_arrive_in_cri_format(host):
     path, (out, err) = host.container("web1")
     os.write(out, b"one\ntwo\n")
     os.write(err, b"oops\n")
-    wait_until(lambda: len(logs.records(str(path))) == 3)
+    wait_until(lambda: len(log_files.records(str(path))) == 3)
     os.write(out, b"no newline")
     for writer in (out, err):
         os.close(writer)
@@ -84,9 +86,33 @@ def test_lines_of_both_streams_arrive_in_cri_format(host):
     raw = (path / "log" / logs.NAME).read_bytes()
     assert all(LINE.match(line) for line in raw.splitlines())
     assert oct((path / "log" / logs.NAME).stat().st_mode & 0o777) == "0o600"
-    assert [(stream, message) for _stamp, stream, message in logs.records(str(path)) if stream == "stdout"] == [
+    assert [(stream, message) for _stamp, stream, message in log_files.records(str(path)) if stream == "stdout"] == [
         ("stdout", b"one"), ("stdout", b"two"), ("stdout", b"no newline")]
-    assert b"stdout P no newline" in raw
+    assert b"stdout F no newline\n" in raw
+
+
+@pytest.mark.parametrize("last", [b"end", b"x" * 16384, b"x" * 40000])
+def test_a_last_line_without_end_is_not_joined_with_the_next_run(host, last):
+    path, (out, err) = host.container("web1")
+    os.write(out, last)
+    for writer in (out, err):
+        os.close(writer)
+    host.wait_for_end("web1")
+    before = (path / "log" / logs.NAME).read_bytes()
+    (path / "log" / logs.NAME).write_bytes(before + b"2026-11-24T05:59:44.590000000Z stdout F again\n")
+    assert [message for _stamp, _stream, message in log_files.records(str(path))] == [last, b"again"]
+
+
+def test_a_line_that_another_reader_goes_on_with_is_joined(host):
+    path, (out, err) = host.container("web1")
+    os.write(out, b"first ")
+    host.close()
+    assert (path / "log" / logs.NAME).read_bytes().endswith(b"stdout P first \n")
+    with (path / "log" / logs.NAME).open("ab") as log:
+        log.write(b"2026-11-24T05:59:44.590000000Z stdout F second\n")
+    assert [message for _stamp, _stream, message in log_files.records(str(path))] == [b"first second"]
+    for writer in (out, err):
+        os.close(writer)
 
 
 def test_A53_single_bytes_long_lines_and_nul_are_kept(host):
@@ -104,7 +130,7 @@ def test_A53_single_bytes_long_lines_and_nul_are_kept(host):
     writer.start()
     host.wait_for_end("web1")
     writer.join()
-    assert [message for _stamp, _stream, message in logs.records(str(path))] == [b"0123456789" * 200, long]
+    assert [message for _stamp, _stream, message in log_files.records(str(path))] == [b"0123456789" * 200, long]
 
 
 def write_all(fd, data):
@@ -121,7 +147,7 @@ def test_A53_the_log_is_bounded_and_the_newest_lines_stay(host):
     host.wait_for_end("web1")
     sizes = [(path / "log" / name).stat().st_size for name in (logs.NAME, logs.OLD)]
     assert all(0 < size <= 20000 for size in sizes)
-    assert logs.tail(str(path), 1) == ["line 2999"]
+    assert log_files.tail(str(path), 1) == ["line 2999"]
 
 
 def test_A53_a_flooder_is_paused_and_a_quiet_one_is_heard(host):
@@ -144,7 +170,7 @@ def test_A53_a_flooder_is_paused_and_a_quiet_one_is_heard(host):
     try:
         wait_until(lambda: (flood / "log" / logs.NAME).exists() and (flood / "log" / logs.NAME).stat().st_size > 4 << 20, 20)
         os.write(quiet_out, b"hello\n")
-        wait_until(lambda: logs.tail(str(quiet), 1) == ["hello"], 2)
+        wait_until(lambda: log_files.tail(str(quiet), 1) == ["hello"], 2)
     finally:
         stop.set()
         shouter.join()
@@ -172,17 +198,17 @@ def test_F16_a_removed_log_is_made_again(host):
     path, (out, err) = host.container("web1")
     os.close(err)
     os.write(out, b"one\n")
-    wait_until(lambda: logs.tail(str(path), 1) == ["one"])
+    wait_until(lambda: log_files.tail(str(path), 1) == ["one"])
     (path / "log" / logs.NAME).unlink()
     os.write(out, b"two\n")
-    wait_until(lambda: logs.tail(str(path), 1) == ["two"])
+    wait_until(lambda: log_files.tail(str(path), 1) == ["two"])
     os.close(out)
 
 
 def test_A58_a_tail_cannot_drive_a_terminal(tmp_path):
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / logs.NAME).write_bytes(b"2026-11-24T00:00:00.000000000Z stdout F \x1b]0;x\x07{{ 1 }}\xff\n")
-    assert logs.tail(str(tmp_path), 5) == ["\\x1b]0;x\\x07{{ 1 }}\\xff"]
+    assert log_files.tail(str(tmp_path), 5) == ["\\x1b]0;x\\x07{{ 1 }}\\xff"]
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -191,5 +217,5 @@ def test_P12_any_file_is_read_without_an_exception(tmp_path_factory, content):
     top = tmp_path_factory.mktemp("log")
     (top / "log").mkdir()
     (top / "log" / logs.NAME).write_bytes(content)
-    for stamp, stream, message in logs.records(str(top)):
+    for stamp, stream, message in log_files.records(str(top)):
         assert isinstance(stamp, str) and isinstance(stream, str) and isinstance(message, bytes)

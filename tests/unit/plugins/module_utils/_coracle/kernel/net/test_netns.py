@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_namespace_is_made_marked_and_usable_and_leaves_no_trace(own_network):
         with netlink.Socket() as socket:
             lo = read.link(socket, "lo")
             assert (lo.up, lo.alias) == (True, netns.CONTAINER)
-            assert (1, "127.0.0.1/8") in read.addresses(socket)
+            assert (1, "127.0.0.1/8") in [(one.index, one.words) for one in read.addresses(socket)]
         with open("/proc/sys/net/ipv4/ping_group_range", encoding="ascii") as file:
             assert file.read().split() == ["0", "2147483647"]
     assert netns.own_identity() == own
@@ -78,6 +79,45 @@ def test_names_of_others_keep_the_directory(own_network):
     netns.create("tnet-b")
     netns.delete("tnet-a")
     assert netns.names() == ["tnet-b"]
+
+
+def ip(*words):
+    subprocess.run(["ip", "netns", *words], check=True, timeout=30)
+
+
+def mounted():
+    with open("/proc/thread-self/mountinfo", encoding="ascii") as mounts:
+        return [line.split()[4] for line in mounts if line.split()[4].startswith("/run/netns")]
+
+
+@pytest.mark.parametrize("last", ["ours", "theirs"])
+def test_names_of_ip_and_ours_are_removed_in_any_order(own_network, last):
+    """/run is private here, as on a host without systemd: there `ip netns add` must find the mount that it would make itself."""
+    netns.create("ours")
+    ip("add", "theirs")
+    assert mounted() == ["/run/netns", "/run/netns/ours", "/run/netns/theirs"]
+    for name in ("ours", "theirs") if last == "theirs" else ("theirs", "ours"):
+        netns.delete(name) if name == "ours" else ip("delete", name)
+    assert netns.names() == []
+    assert mounted() == ([] if last == "ours" else ["/run/netns"])  # ip(8) leaves it
+    assert os.path.exists("/run/netns") == (last == "theirs")
+
+
+def test_a_mount_of_ip_is_used_and_stays(own_network):
+    ip("add", "theirs")
+    netns.create("ours")
+    ip("delete", "theirs")
+    netns.delete("ours")
+    assert (netns.names(), mounted()) == ([], ["/run/netns"])
+
+
+def test_names_that_were_mounted_before_are_not_hidden(own_network):
+    os.mkdir("/run/netns")
+    subprocess.run(["sh", "-ec", "touch /run/netns/theirs; unshare --net=/run/netns/theirs true"], check=True, timeout=30)
+    netns.create("ours")
+    subprocess.run(["sh", "-ec", "umount /run/netns/theirs; rm /run/netns/theirs"], check=True, timeout=30)
+    netns.delete("ours")
+    assert mounted() == []
 
 
 @pytest.mark.parametrize("given", ["tnet-none", "999999999", "/nowhere", "/etc/passwd", "/proc/self/ns/mnt", "/proc/self/ns/net"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import pytest
@@ -52,38 +53,44 @@ V4, OTHER_V4 = bytes([192, 0, 2, 5]), bytes([192, 0, 2, 9])
 V6 = bytes.fromhex("fd000000000000000000000000000005")
 
 
-@pytest.mark.parametrize("message, expected", [
-    (address(2, 24, 0, 4, 0x80, (1, V4), (2, V4)), (4, "192.0.2.5/24")),
-    (address(2, 32, 0, 4, 0x80, (1, OTHER_V4), (2, V4)), (4, "192.0.2.5/32")),  # with a peer, IFA_LOCAL is our end
-    (address(10, 64, 0, 4, 0x80, (1, V6)), (4, "fd00::5/64")),
-    (address(10, 64, 0, 4, 0, (1, V6), (8, netlink.pack(0x82, 4))), (4, "fd00::5/64")),  # IFA_FLAGS has more bits than the old byte
+@each("message, expected", [
+    (address(2, 24, 0, 4, 0x80, (1, V4), (2, V4)), (4, "192.0.2.5/24", 0)),
+    (address(2, 24, 0, 4, 0x80, (1, V4), (2, V4), (11, bytes([67]))), (4, "192.0.2.5/24", 67)),
+    (address(2, 32, 0, 4, 0x80, (1, OTHER_V4), (2, V4)), (4, "192.0.2.5/32", 0)),  # with a peer, IFA_LOCAL is our end
+    (address(10, 64, 0, 4, 0x80, (1, V6)), (4, "fd00::5/64", 0)),
+    (address(10, 64, 0, 4, 0, (1, V6), (8, netlink.pack(0x82, 4))), (4, "fd00::5/64", 0)),  # IFA_FLAGS has more bits than the old byte
     (address(10, 64, 0, 4, 0, (1, V6), (8, netlink.pack(0x100, 4))), None),  # from a router advertisement: goes by itself
     (address(10, 64, 253, 4, 0x80, (1, V6)), None),  # the kernel's own link-local one
-    (address(2, 24, 253, 4, 0x80, (1, V4), (2, V4)), (4, "192.0.2.5/24")),
+    (address(2, 24, 253, 4, 0x80, (1, V4), (2, V4)), (4, "192.0.2.5/24", 0)),
 ])
 def test_permanent_addresses_are_read(message, expected):
-    assert read.parse_address(message) == expected
+    found = read.parse_address(message)
+    assert (None if found is None else (found.index, found.words, found.protocol)) == expected
 
 
-def route(family, length, table, protocol, kind, *attributes):
-    body = bytes([family, length, 0, 0, table, protocol, 0, kind]) + bytes(4)
+def route(family, length, table, protocol, kind, *attributes, flags=0):
+    body = bytes([family, length, 0, 0, table, protocol, 0, kind]) + netlink.pack(flags, 4)
     return body + b"".join(netlink.attribute(number, data) for number, data in attributes)
 
 
-DEV, VIA4, VIA6 = (4, netlink.pack(3, 4)), (5, V4), (5, V6)
+DEV, VIA4, VIA6, NET4 = (4, netlink.pack(3, 4)), (5, V4), (5, V6), (1, bytes([10, 0, 0, 0]))
 
 
-@pytest.mark.parametrize("message, expected", [
-    (route(2, 0, 254, 4, 1, DEV, VIA4), (3, "192.0.2.5")),
-    (route(10, 0, 254, 4, 1, DEV, VIA6), (3, "fd00::5")),
-    (route(2, 24, 254, 4, 1, DEV, VIA4), None),  # not a default route
+@each("message, expected", [
+    (route(2, 0, 254, 4, 1, DEV, VIA4), (3, "0.0.0.0/0", "192.0.2.5", 0, False, 4)),
+    (route(10, 0, 254, 4, 1, DEV, VIA6, (6, netlink.pack(1024, 4))), (3, "::/0", "fd00::5", 1024, False, 4)),
+    (route(2, 8, 254, 67, 1, DEV, VIA4, NET4, (6, netlink.pack(50, 4)), flags=4), (3, "10.0.0.0/8", "192.0.2.5", 50, True, 67)),
+    (route(2, 8, 254, 4, 1, DEV, NET4), (3, "10.0.0.0/8", "", 0, False, 4)),  # straight to the link
     (route(2, 0, 253, 4, 1, DEV, VIA4), None),  # another table
     (route(2, 0, 254, 4, 7, DEV, VIA4), None),  # unreachable
     (route(10, 0, 254, 9, 1, DEV, VIA6), None),  # from a router advertisement
-    (route(2, 0, 254, 4, 1, DEV), None),  # straight to the link
+    (route(2, 8, 254, 2, 1, DEV, NET4), None),  # the kernel's, of an address
+    (route(2, 0, 254, 4, 1, (9, bytes(16))), None),  # over several links (RTA_MULTIPATH)
+    (route(128, 0, 254, 4, 1, DEV), None),  # another family
 ])
-def test_default_routes_are_read(message, expected):
-    assert read.parse_default_route(message) == expected
+def test_routes_that_somebody_set_are_read(message, expected):
+    found = read.parse_route(message)
+    assert (None if found is None else tuple(getattr(found, name) for name in found.__slots__)) == expected
 
 
 def test_attributes_are_what_was_put_in():
@@ -103,9 +110,21 @@ def test_a_new_namespace_has_only_lo(own_network):
         assert read.link(socket, "lo").index == 1
         assert read.link(socket, index=1).name == "lo"
         assert read.link(socket, "nosuch") is None
-        assert read.addresses(socket) == read.default_routes(socket) == []
+        assert read.addresses(socket) == read.routes(socket) == []
 
 
 def test_a_refusal_of_the_kernel_is_an_oserror(own_network):
     with netlink.Socket() as socket, pytest.raises(OSError, match="No such device"):
         socket.change(netlink.RTM_DELLINK, netlink.link_message(index=4711))
+
+
+def test_messages_of_a_batch_are_answered_one_by_one(own_network):
+    """One that is refused does not keep the others from being carried out; more than fit into one send(2) are no different."""
+    with netlink.Socket() as socket:
+        lo = (netlink.RTM_SETLINK, 0, netlink.link_message(index=1, alias="seen"))
+        missing = (netlink.RTM_DELLINK, 0, netlink.link_message(index=4711))
+        assert socket.batch([]) == []
+        assert socket.batch([missing, lo, missing]) == [errno.ENODEV, 0, errno.ENODEV]
+        assert read.link(socket, "lo").alias == "seen"
+        assert socket.batch([lo, missing] * 250) == [0, errno.ENODEV] * 250
+        assert read.link(socket, index=1).name == "lo"  # the socket is in step with its answers

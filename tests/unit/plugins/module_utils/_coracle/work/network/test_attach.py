@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import addressing, links, netlink, netns, pyroute, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, RECREATE, REMOVE, Change
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import container as network
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import nics, wire
@@ -43,26 +43,39 @@ def inside(container="web"):
         os.close(fd)
 
 
-def change_inside(call, container="web"):
+def change_inside(*messages, container="web"):
+    """Send messages in the namespace, as somebody else would."""
     fd = netns.open_namespace(netns.path(container))
-    socket = links.inside(fd)
-    try:
-        return call(socket)
-    finally:
-        socket.close()
-        os.close(fd)
+    with netns.inside(fd):
+        socket = netlink.Socket()
+    os.close(fd)
+    with socket:
+        assert not any(socket.batch(messages))
+
+
+def eth0():
+    return inside().links["eth0"].index
+
+
+def set_link(index, **values):
+    return netlink.RTM_SETLINK, 0, netlink.link_message(index=index, **values)
+
+
+def shown(found):
+    """Addresses or routes as sorted tuples."""
+    return sorted(tuple(getattr(one, name) for name in one.__slots__) for one in found)
 
 
 def picture():
     """Everything that the host has, in a form that can be compared."""
     with netlink.Socket() as socket:
         found = [(link.name, link.kind, link.up, link.mtu, link.mac, link.master, link.peer, link.alias) for link in read.links(socket)]
-        told = [read.addresses(socket), read.default_routes(socket)]
+        told = [shown(read.addresses(socket)), shown(read.routes(socket))]
     spaces = {}
     for name in netns.names():
         view = inside(name)
         spaces[name] = ([(link.name, link.up, link.mtu, link.mac) for link in view.links.values()],
-                        {index: set(addresses) for index, addresses in view.addresses.items()}, view.defaults)
+                        view.owners, shown(view.routes), {index: (limit.kind, limit.rate) for index, limit in view.limits.items()})
     return sorted(found), told, spaces
 
 
@@ -76,7 +89,7 @@ def test_a_container_is_connected_and_disconnected_and_leaves_no_trace(host):
     assert outer.mac.startswith("fe:")  # never the lowest of the bridge's ports
     assert nics.is_pair(outer, inner) and inner.up
     assert view.addresses[inner.index] == WEB[0]["addresses"]
-    assert view.defaults == [(inner.index, "192.0.2.1")]
+    assert shown(view.routes) == [(inner.index, "0.0.0.0/0", "192.0.2.1", 0, False, 67)]
     network.detach("web", [HOST_END])
     assert read.link(host, HOST_END) is None
     assert network.remove_unused_bridges(["br0", "nosuch", "lo"]) == ["br0"]
@@ -102,14 +115,14 @@ def test_the_second_time_nothing_is_changed_and_pyroute2_not_imported(host):
     def again():  # in a process that never had a reason to import it
         for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
             del sys.modules[name]
-        links._class = links._host = None
+        links._host = pyroute._ifinfmsg = None
         network.attach("web", WEB)
         os._exit(7 if "pyroute2" in sys.modules else 0)
 
     assert status_of(again) == 0
     assert picture() == before
-    network.attach("web", [{**WEB[0], "gateway": "192.0.2.2"}])
-    assert status_of(again) == 7  # the control: a difference does import it
+    network.attach("web", [])
+    assert status_of(again) == 7  # the control: making a pair does import it
 
 
 def test_disconnecting_does_not_import_pyroute2(host):
@@ -153,7 +166,7 @@ def test_each_option_changes_on_the_live_pair(host, given, expected):
 
 
 def test_what_is_not_given_stays(host):
-    network.attach("web", [{**WEB[0], "mtu": 1400, "mac_address": "02:00:00:00:00:05"}])
+    network.attach("web", [{**WEB[0], "gateway": None, "mtu": 1400, "mac_address": "02:00:00:00:00:05"}])
     before = picture()
     network.attach("web", [{"bridge": "br0"}])
     assert picture() == before
@@ -182,18 +195,18 @@ def test_two_interfaces_exchange_addresses_and_gateway(host):
 
 @pytest.mark.parametrize("damage, expected", [
     (lambda host: host.change(netlink.RTM_DELLINK, netlink.link_message(name=HOST_END)), CREATE),
-    (lambda host: change_inside(lambda socket: socket.delete_link(inside().links["eth0"].index)), CREATE),
+    (lambda host: change_inside((netlink.RTM_DELLINK, 0, netlink.link_message(index=eth0()))), CREATE),
     (lambda host: host.change(netlink.RTM_DELLINK, netlink.link_message(name="br0")), CREATE),
-    (lambda host: links.host().set_link(read.link(host, "br0").index, state="down"), LIVE),
-    (lambda host: links.host().set_link(read.link(host, HOST_END).index, state="down"), LIVE),
-    (lambda host: links.host().set_link(read.link(host, HOST_END).index, master=0), LIVE),
-    (lambda host: links.host().set_link(read.link(host, HOST_END).index, mtu=1300), LIVE),
-    (lambda host: change_inside(lambda socket: socket.set_link(inside().links["eth0"].index, mtu=1300)), LIVE),
-    (lambda host: change_inside(lambda socket: socket.set_link(inside().links["eth0"].index, state="down")), LIVE),
-    (lambda host: change_inside(lambda socket: socket.add_address(inside().links["eth0"].index, "192.0.2.66/24")), LIVE),
-    (lambda host: change_inside(lambda socket: socket.remove_address(inside().links["eth0"].index, "192.0.2.5/24")), LIVE),
-    (lambda host: change_inside(lambda socket: socket.remove_default(inside().links["eth0"].index, "192.0.2.1")), LIVE),
-    (lambda host: change_inside(lambda socket: socket.set_link(inside().links["eth0"].index, ifname="lan")), RECREATE),
+    (lambda host: host.batch([set_link(read.link(host, "br0").index, up=False)]), LIVE),
+    (lambda host: host.batch([set_link(read.link(host, HOST_END).index, up=False)]), LIVE),
+    (lambda host: host.batch([set_link(read.link(host, HOST_END).index, master=0)]), LIVE),
+    (lambda host: host.batch([set_link(read.link(host, HOST_END).index, mtu=1300)]), LIVE),
+    (lambda host: change_inside(set_link(eth0(), mtu=1300)), LIVE),
+    (lambda host: change_inside(set_link(eth0(), up=False)), LIVE),
+    (lambda host: change_inside(addressing.add_address(eth0(), "192.0.2.66/24")), LIVE),
+    (lambda host: change_inside(addressing.remove_address(eth0(), "192.0.2.5/24")), LIVE),
+    (lambda host: change_inside(addressing.remove_route(eth0(), "0.0.0.0/0", "192.0.2.1", 0)), LIVE),
+    (lambda host: change_inside(set_link(eth0(), up=False), set_link(eth0(), name="lan")), RECREATE),
     (lambda host: netns.delete("web"), None),
 ])
 def test_F15_one_run_repairs_what_was_done_by_hand(host, damage, expected):
@@ -205,18 +218,23 @@ def test_F15_one_run_repairs_what_was_done_by_hand(host, damage, expected):
     network.attach("web", wanted)
     assert plan(wanted) == []
     view = inside()
-    assert set(view.addresses[view.links["eth0"].index]) == set(WEB[0]["addresses"])
+    assert set(view.addresses[eth0()]) == set(WEB[0]["addresses"])
 
 
 def add_foreign(name, kind="veth", **values):
     if kind == "veth":
         values["peer"] = {"ifname": f"p-{name}"[:15]}
-    links.host()._call("link", "add", ifname=name, kind=kind, **values)
+    links.host()._route.link("add", ifname=name, kind=kind, **values)
 
 
 def foreign_inside(name):
     netns.create("web")
-    change_inside(lambda socket: socket._call("link", "add", ifname=name, kind="veth", peer={"ifname": "peer"}))
+    fd = netns.open_namespace(netns.path("web"))
+    with netns.inside(fd):
+        route = pyroute.Route()
+    route.link("add", ifname=name, kind="veth", peer={"ifname": "peer"})
+    route.close()
+    os.close(fd)
 
 
 @pytest.mark.parametrize("foreign, option", [
@@ -247,7 +265,7 @@ def test_A62_an_interface_of_another_container_is_never_taken(host, monkeypatch)
 
 def test_A63_the_hosts_own_address_is_refused(host):
     add_foreign("lan0")
-    links.host().add_address(read.link(host, "lan0").index, "192.0.2.5/16")
+    assert host.batch([addressing.add_address(read.link(host, "lan0").index, "192.0.2.5/16")]) == [0]
     before = picture()
     with pytest.raises(LauncherError, match="is the host's own address on lan0"):
         network.validate(WEB)
@@ -259,7 +277,7 @@ def test_A63_the_hosts_own_address_is_refused(host):
 
 def test_bridges_of_others_are_used_but_not_changed(host):
     add_foreign("br0", kind="bridge", mtu=1400)
-    links.host().set_link(read.link(host, "br0").index, state="up")
+    assert host.batch([set_link(read.link(host, "br0").index, up=True)]) == [0]
     before = picture()
     network.attach("web", WEB)
     assert inside().links["eth0"].mtu == 1400  # a larger port is dropped on, a smaller one would change the bridge
@@ -289,17 +307,31 @@ def test_a_namespace_that_somebody_holds_open_loses_its_interface_all_the_same(h
 
 
 def calls_of(monkeypatch, networks, limit, ending):
-    """Attach, with the call number limit ending badly. Returns False when there are not that many."""
-    count, real = [0], links.Links._call
+    """Attach, with the change number limit ending badly; the messages of a batch count one by one. Returns False when there are not that many."""
+    count, change, batch = [0], netlink.Socket.change, netlink.Socket.batch
 
-    def call(self, *words, **values):
-        count[0] += 1
-        if count[0] == limit:
+    def counted_change(self, kind, body, *flags):
+        if body[4:8] != netlink.pack(1, 4):  # lo of a namespace that is made, before anything else
+            count[0] += 1
+            if count[0] == limit:
+                ending()
+        return change(self, kind, body, *flags)
+
+    def counted_batch(self, messages):
+        before = count[0]
+        count[0] += len(messages)
+        if not before < limit <= count[0]:
+            return batch(self, messages)
+        done = batch(self, messages[:limit - before - 1])
+        try:
             ending()
-        return real(self, *words, **values)
+        except OSError as error:
+            done.append(error.errno)
+        return done + batch(self, messages[limit - before:])  # the kernel goes on with the next
 
     with monkeypatch.context() as patched:
-        patched.setattr(links.Links, "_call", call)
+        patched.setattr(netlink.Socket, "change", counted_change)
+        patched.setattr(netlink.Socket, "batch", counted_batch)
         network.attach("web", networks)
     return count[0] >= limit
 
@@ -374,8 +406,10 @@ def test_cycles_leak_nothing(host):
 
 
 def test_a_missing_library_is_named(own_network, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyroute2", None)
-    monkeypatch.setattr(links, "_class", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(pyroute, "_ifinfmsg", None)
     monkeypatch.setattr(links, "_host", None)
     before = picture()
     with pytest.raises(LauncherError, match="pyroute2 is missing.*python3-pyroute2"):

@@ -9,19 +9,26 @@ import signal
 
 import pytest
 
+from ansible_collections.coracle.launcher.plugins.module_utils._ansible.nic_spec import nic_options
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.base.errors import LauncherError
-from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import links, netlink, netns, read
+from ansible_collections.coracle.launcher.plugins.module_utils._coracle.kernel.net import addressing, links, netlink, netns, pyroute, read
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.change import CREATE, LIVE, REMOVE
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.model.network import host_interface
 from ansible_collections.coracle.launcher.plugins.module_utils._coracle.work.network import module as veth
 
 GIVEN = {"bridge": "br0", "netns": "web", "addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}
 HOST_END = host_interface("web", "eth0")
+NONE = {"interface": None, "interfaces": [], "bridge": None, "bridges": []}
 
 
-def want(**options):
-    return {"bridge": None, "bridge_type": "auto", "netns": None, "interface_name": "eth0", "host_interface": None, "addresses": None,
-            "gateway": None, "mac_address": None, "mtu": None, "state": "present", **options}
+NOTHING = {**dict.fromkeys(nic_options()), "netns": None}
+
+
+def want(interfaces=None, **options):
+    items = None if interfaces is None else [{**NOTHING, **item} for item in interfaces]
+    return {**NOTHING, "interfaces": items, "exclusive": False, "duplicate_address_detection": False, "rootfs": None, "dns_servers": None,
+            "dns_search_domains": None, "dns_opts": None, "uplink": None, "uplink_move_addresses": False, "confirm_timeout": 30,
+            "state": "present", **options}
 
 
 def plan(**options):
@@ -61,12 +68,16 @@ def test_a_namespace_is_connected_and_everything_removed_again(host):
     assert result["bridge"] == {
         "name": "br0", "type": "linux", "mac_address": mac, "mtu": 1500, "up": True, "managed": True, "ports": [HOST_END]}
     mac = result["interface"].pop("mac_address")
-    assert len(mac) == 17
-    assert result["interface"] == {"name": "eth0", "netns": "web", "host_interface": HOST_END, "bridge": "br0", "mtu": 1500, "up": True,
-                                   "addresses": ["192.0.2.5/24"], "gateways": ["192.0.2.1"]}
+    assert mac.startswith("02:")
+    assert result["interface"] == {
+        "name": "eth0", "netns": "web", "host_interface": HOST_END, "bridge": "br0", "mtu": 1500, "up": True, "addresses": ["192.0.2.5/24"],
+        "gateways": ["192.0.2.1"], "routes": [], "vlan": 0, "trunks": [], "isolated": False, "ingress_rate": "0", "egress_rate": "0",
+        "unexpected": {"addresses": [], "routes": []}}
+    assert result["interfaces"] == [result["interface"]]
+    assert result["bridges"] == [result["bridge"]]
     changes, result = run(**GIVEN, state="absent")
     assert changes == [("host_interface", REMOVE), ("netns", REMOVE), ("bridge", REMOVE)]
-    assert result == {"interface": None, "bridge": None}
+    assert result == NONE
     assert [link.name for link in read.links(host)] == before
     assert netns.names() == []
 
@@ -76,12 +87,15 @@ def test_a_bridge_alone(host):
     assert run(bridge="br0")[1]["interface"] is None
     links.host().set_link(read.link(host, "br0").index, state="down")
     assert run(bridge="br0")[0] == [("bridge", LIVE)]
-    assert run(bridge="br0", state="absent") == ([("bridge", REMOVE)], {"interface": None, "bridge": None})
+    assert run(bridge="br0", state="absent") == ([("bridge", REMOVE)], NONE)
 
 
 def test_each_option_alone_is_changed_alone(host):
     run(**GIVEN)
-    for option, value in (("addresses", ["192.0.2.6/24"]), ("gateway", "192.0.2.2"), ("mtu", 1400), ("mac_address", "02:00:00:00:00:05")):
+    for option, value in (
+            ("addresses", ["192.0.2.6/24"]), ("gateway", "192.0.2.2"), ("mtu", 1400), ("mac_address", "02:00:00:00:00:05"), ("isolated", True),
+            ("isolated", False), ("routes", [{"dest": "10.0.0.0/8", "gateway": "192.0.2.9", "metric": 7, "onlink": None}]), ("routes", []),
+            ("ingress_rate", "10Mbit"), ("egress_rate", "1.5mbit"), ("ingress_rate", "0"), ("up", False), ("up", True)):
         assert run(bridge="br0", netns="web", **{option: value})[0] == [(option, LIVE)]
     assert run(bridge="br1", netns="web")[0] == [("bridge", CREATE)]
     assert run(bridge="br0", netns="web")[0] == [("bridge", LIVE)]
@@ -159,7 +173,9 @@ def test_what_a_process_left_behind_is_absent_when_it_is_gone(host):
 @pytest.mark.parametrize("options, option", [
     ({"bridge": "--"}, "bridge"), ({"bridge": "x;reboot"}, "bridge"), ({"bridge": "sixteen-bytes-xx"}, "bridge"),
     ({"bridge": "br\u00fc"}, "bridge"),
-    ({"bridge": "lo"}, "bridge"), ({"bridge": "plain"}, "bridge"), ({"bridge_type": "openvswitch"}, "bridge_type"),
+    ({"bridge": "lo"}, "bridge"), ({"bridge": "plain"}, "bridge"), ({"bridge": "theirs", "bridge_type": "openvswitch"}, "bridge"),
+    ({"routes": [{"dest": "10.0.0.0/33"}]}, "routes[0].dest"), ({"vlan": 4095}, "vlan"), ({"trunks": ["20-"]}, "trunks"),
+    ({"ingress_rate": "fast"}, "ingress_rate"), ({"metric": -1}, "metric"),
     ({"netns": "../x"}, "netns"), ({"netns": "-x"}, "netns"), ({"netns": "/nowhere", "host_interface": "job"}, "netns"),
     ({"netns": "999999999", "host_interface": "job"}, "netns"), ({"netns": "/proc/self/ns/net", "host_interface": "job"}, "netns"),
     ({"netns": "/proc/self/ns/mnt", "host_interface": "job"}, "netns"), ({"netns": "4711"}, "host_interface"),
@@ -172,10 +188,12 @@ def test_what_a_process_left_behind_is_absent_when_it_is_gone(host):
 ])
 def test_bad_input_is_one_error_that_names_its_option_and_changes_nothing(host, options, option):
     control = links.host()
-    control._call("link", "add", ifname="plain", kind="veth", peer={"ifname": "port"})
+    somebody = pyroute.Route()
+    somebody.link("add", ifname="plain", kind="veth", peer={"ifname": "port"})
+    somebody.close()
     control.add_bridge("theirs")
     control.set_link(read.link(host, "port").index, master=read.link(host, "theirs").index)
-    control.add_address(read.link(host, "plain").index, "203.0.113.1/24")
+    assert host.batch([addressing.add_address(read.link(host, "plain").index, "203.0.113.1/24", protocol=0)]) == [0]
     before = [(link.name, link.master, link.up, link.alias) for link in read.links(host)]
     with pytest.raises(LauncherError) as caught:
         plan(**{**GIVEN, **options})
@@ -187,6 +205,94 @@ def test_bad_input_is_one_error_that_names_its_option_and_changes_nothing(host, 
 
 
 def test_absent_does_not_touch_an_interface_of_others(host):
-    links.host()._call("link", "add", ifname=HOST_END, kind="veth", peer={"ifname": "port"})
+    somebody = pyroute.Route()
+    somebody.link("add", ifname=HOST_END, kind="veth", peer={"ifname": "port"})
+    somebody.close()
     with pytest.raises(LauncherError, match="exists already and belongs to somebody else"):
         plan(**GIVEN, state="absent")
+
+
+FOUR = [{"netns": "a", "addresses": ["192.0.2.1/24"], "gateway": "192.0.2.9"}, {"netns": "b", "addresses": ["192.0.2.2/24"], "isolated": True},
+        {"netns": "a", "bridge": "br1", "addresses": ["198.51.100.1/24"]}, {"netns": "c", "egress_rate": "1Mbit"}]
+
+
+def picture(host):
+    return [(link.name, link.kind, link.up, link.mac, link.master, link.alias) for link in read.links(host)], netns.names()
+
+
+def test_many_interfaces_in_one_call(host):
+    before = picture(host)
+    changes, result = run(bridge="br0", interfaces=FOUR)
+    assert [option for option, _action in changes if option.endswith("netns")] == [
+        "interfaces[0].netns", "interfaces[1].netns", "interfaces[3].netns"]
+    assert [(one["netns"], one["name"], one["bridge"]) for one in result["interfaces"]] == [
+        ("a", "eth0", "br0"), ("b", "eth0", "br0"), ("a", "eth1", "br1"), ("c", "eth0", "br0")]
+    assert [bridge["name"] for bridge in result["bridges"]] == ["br0", "br1"]
+    assert run(bridge="br0", netns="b", isolated=False)[0] == [("isolated", LIVE)]
+    assert run(bridge="br0", interfaces=FOUR)[0] == [("interfaces[1].isolated", LIVE)]
+    changes, result = run(bridge="br0", interfaces=[{"netns": "a"}, {"netns": "b"}], state="absent")
+    assert changes == [("interfaces[0].host_interface", REMOVE), ("interfaces[1].host_interface", REMOVE), ("interfaces[1].netns", REMOVE)]
+    changes, result = run(bridge="br0", interfaces=FOUR, state="absent")
+    assert changes == [("interfaces[2].host_interface", REMOVE), ("interfaces[0].netns", REMOVE), ("interfaces[3].host_interface", REMOVE),
+                       ("interfaces[3].netns", REMOVE), ("bridge", REMOVE), ("interfaces[2].bridge", REMOVE)]
+    assert result == NONE
+    assert picture(host) == before
+
+
+def test_when_the_last_interface_fails_all_is_as_before(host):
+    run(bridge="br0", netns="b", addresses=["192.0.2.7/24"], mtu=1400)
+    before = picture(host)
+    asked = want(bridge="br0", interfaces=FOUR)
+    found = veth.read(asked)
+    changes = veth.plan(asked, found)
+    netns.create("c", "by somebody else, meanwhile")
+    fd = netns.open_namespace("c")
+    try:
+        with netns.inside(fd):
+            somebody = pyroute.Route()
+        somebody.link("add", ifname="eth0", kind="veth", peer={"ifname": "other"})
+        somebody.close()
+        with pytest.raises(LauncherError):
+            veth.apply(asked, found, changes)
+    finally:
+        os.close(fd)
+    netns.delete("c")
+    assert picture(host) == before
+    assert run(bridge="br0", netns="b", addresses=["192.0.2.7/24"], mtu=1400)[0] == []
+
+
+def test_one_namespace_by_two_names_is_refused(host):
+    netns.create("a", "made by hand")
+    with pytest.raises(LauncherError) as caught:
+        plan(bridge="br0", interfaces=[{"netns": "a"}, {"netns": "/var/../run/../proc/self/root/run/netns/a", "host_interface": "port7"}])
+    assert caught.value.option == "interfaces[1].netns"
+
+
+def by_hand(name, message):
+    fd = netns.open_namespace(name)
+    try:
+        with netns.inside(fd), netlink.Socket() as socket:
+            assert socket.batch([message(read.link(socket, "eth0").index)]) == [0]
+    finally:
+        os.close(fd)
+
+
+def test_what_was_added_by_hand_is_reported_and_removed_if_asked(host):
+    run(**GIVEN)
+    by_hand("web", lambda index: addressing.add_route(index, "10.0.0.0/8", "192.0.2.77", 0, False, protocol=4))
+    changes, result = run(**GIVEN, routes=[])
+    assert changes == []
+    assert result["interface"]["unexpected"] == {"addresses": [], "routes": [{"dest": "10.0.0.0/8", "gateway": "192.0.2.77"}]}
+    (warning,) = result["warnings"]
+    assert "10.0.0.0/8 via 192.0.2.77" in warning
+    changes, result = run(**GIVEN, routes=[], exclusive=True)
+    assert changes == [("routes", LIVE)]
+    assert "warnings" not in result
+
+
+def test_name_servers_are_written_with_the_pair(host, tmp_path):
+    (tmp_path / "etc").mkdir()
+    names = {"rootfs": str(tmp_path), "dns_servers": ["192.0.2.53"], "dns_search_domains": ["example.com"]}
+    assert [option for option, _action in run(**GIVEN, **names)[0]][-2:] == ["dns_servers", "dns_search_domains"]
+    assert (tmp_path / "etc" / "resolv.conf").read_text() == "nameserver 192.0.2.53\nsearch example.com\n"
+    assert run(**GIVEN, **{**names, "dns_servers": ["192.0.2.54"]})[0] == [("dns_servers", LIVE)]
