@@ -55,11 +55,84 @@ options:
           - Directory on the host that the container sees as C(/), used as it is. Absolute path.
           - Changing it recreates the container.
         type: path
+      read_only:
+        description:
+          - Whether nothing can be written to the root file system, with all that the host has mounted in it.
+            O(containers[].tmpfs), O(containers[].mounts) and C(/dev/shm) are not concerned.
+          - A change restarts the container.
+        type: bool
+      mounts:
+        description:
+          - What of the host the container sees, all of it. V([]) is nothing. Devices and set-id bits in there have no effect.
+          - The result and the settings file have them as C(type=bind,source=/srv/data,target=/data,readonly).
+          - Needs Linux 5.12.
+          - A change restarts the container.
+        type: list
+        elements: dict
+        suboptions:
+          type:
+            description:
+              - V(bind) is a file or directory of the host.
+              - V(tmpfs) is an empty file system in memory, which the container loses when it ends, and which counts as memory
+                of the container.
+            type: str
+            choices: [bind, tmpfs]
+            default: bind
+          source:
+            description:
+              - Absolute path on the host of what V(bind) shows, without symbolic links on the way, since whoever may change a
+                link would choose what the container sees. It must exist.
+            type: path
+          target:
+            description:
+              - Absolute path in the container. It is made when it is missing; a symbolic link in the root file system leads to
+                where it leads inside the container.
+              - Nothing can be mounted on C(/), and on or below C(/proc), C(/sys) and C(/dev).
+            type: str
+            required: true
+          read_only:
+            description: Whether the container can write there, with all that is mounted below.
+            type: bool
+          non_recursive:
+            description: Whether to leave out what the host has mounted below O(containers[].mounts[].source).
+            type: bool
+          tmpfs_size:
+            description: Most bytes in a V(tmpfs), with a suffix as in V(16M). Without it V(64M).
+            type: str
+          tmpfs_mode:
+            description: Mode of a V(tmpfs) in octal, in quotes. Without it V(1777).
+            type: str
+      tmpfs:
+        description:
+          - File systems in memory, all of them, as V(/run) or V(/run:size=16M,mode=755,exec). They are empty when the container
+            starts and count as its memory. Options are C(size) (else 64M), C(mode) (else 1777), C(uid), C(gid), C(nr_inodes),
+            C(ro), and C(exec), without which no program in it can be run.
+          - A change restarts the container.
+        type: list
+        elements: str
+      shm_size:
+        description:
+          - Most bytes in C(/dev/shm), with a suffix as in V(256M). Without this option V(64M).
+          - A change restarts the container.
+        type: str
+      sysctls:
+        description:
+          - Kernel parameters that the container has of its own, all that are set. Names begin with C(net.) or C(fs.mqueue.), or
+            are one of V(kernel.msgmax), V(kernel.msgmnb), V(kernel.msgmni), V(kernel.sem), V(kernel.shmall), V(kernel.shmmax),
+            V(kernel.shmmni), V(kernel.shm_rmid_forced). Write values in quotes.
+          - A change restarts the container.
+        type: dict
       command:
         description:
           - The process and its arguments. The process is the absolute path of a program in the root file system; no shell is involved.
           - Needed when the container does not exist yet.
           - A change restarts the container.
+        type: list
+        elements: str
+      entrypoint:
+        description:
+          - The first words of the process, which those of O(containers[].command) follow. Both together are what the container
+            runs, and are compared as O(containers[].command).
         type: list
         elements: str
       process:
@@ -79,6 +152,14 @@ options:
           - Group of the process, a number or a name of the root file system's own C(/etc/group).
           - A change restarts the container.
         type: str
+      groups:
+        description:
+          - Other groups of the process beside O(containers[].group), all of them, numbers or names of the root file system's
+            own C(/etc/group). V([]) is none, as without this option.
+          - A change restarts the container.
+        type: list
+        elements: str
+        aliases: [group_add]
       working_dir:
         description:
           - Directory in the root file system in which the process starts.
@@ -94,12 +175,87 @@ options:
           - Whether the standard input of the process stays open.
           - A change restarts the container.
         type: bool
+      init:
+        description:
+          - Whether a small process of the launcher is PID 1, which passes signals on to O(containers[].command) and waits for
+            orphans. Without it O(containers[].command) is PID 1 itself, for which a signal without a handler does nothing.
+          - A change restarts the container.
+        type: bool
+      capabilities:
+        description:
+          - Capabilities of the process beside those of every container, all of them, as V(NET_ADMIN). User 0 has V(CHOWN),
+            V(DAC_OVERRIDE), V(FOWNER), V(FSETID), V(KILL), V(NET_BIND_SERVICE), V(SETGID) and V(SETUID) anyhow, with a network
+            also V(NET_RAW), of which the system call filter leaves C(ping). Any other user has those that are named here, and
+            no others.
+          - The largest set is that with V(AUDIT_WRITE), V(IPC_LOCK), V(IPC_OWNER), V(LEASE), V(NET_ADMIN), V(NET_BROADCAST),
+            V(NET_RAW), V(SETFCAP) and V(SETPCAP); V(ALL) is all of it.
+          - A change restarts the container.
+        type: list
+        elements: str
+        aliases: [cap_add]
+      cap_drop:
+        description:
+          - Capabilities that user 0 does not have, all of them; V(ALL) is all that it has anyhow. O(containers[].capabilities)
+            has the last word.
+          - A change restarts the container.
+        type: list
+        elements: str
+      dns_servers:
+        description:
+          - Name servers, at most three. With this option, O(containers[].dns_search_domains) or O(containers[].dns_opts) the container has
+            a C(/etc/resolv.conf) of what they say in the place of that of its root file system, which it cannot
+            write.
+          - A change restarts the container.
+        type: list
+        elements: str
+      dns_search_domains:
+        description:
+          - Domains in which names without a dot are looked for.
+          - A change restarts the container.
+        type: list
+        elements: str
+      dns_opts:
+        description:
+          - Options of C(resolv.conf), as V(ndots:2).
+          - A change restarts the container.
+        type: list
+        elements: str
+      etc_hosts:
+        description:
+          - Names and their addresses. With this option the container has a C(/etc/hosts) of them, of C(localhost) and of the
+            addresses that its networks have when it starts, in the place of that of its root file system, which it cannot write.
+          - A change restarts the container.
+        type: dict
+      devices:
+        description:
+          - Devices of the host that the container has, all of them, as V(/dev/fuse) or V(/dev/net/tun:/dev/net/tun:rw) (path on
+            the host, path in the container, what is allowed of reading, writing and making a node). They have the owner and the
+            mode that they have on the host.
+          - With it the container's cgroup lets it use these devices and those of every container, which needs the controller
+            C(devices) or on cgroup v2 a kernel with CONFIG_CGROUP_BPF.
+          - A change restarts the container.
+        type: list
+        elements: str
       env:
         description:
           - Environment of the process, all of it. Write values in quotes, YAML takes V(yes) and V(1.10) for something else.
           - It is shown in diff mode, in the result and in the settings file. The file is readable by root alone.
           - A change restarts the container.
         type: dict
+      env_file:
+        description:
+          - A file of the host with lines C(NAME=value), which are taken as they are; C(#) begins a comment.
+          - What it says is compared as if it were in O(containers[].env), which has the last word where both give a name.
+        type: path
+      ulimits:
+        description:
+          - Resource limits of the process and its children, all that differ from the launcher's own, as V(nofile:1024:4096)
+            (soft limit, hard limit) or V(nproc:100) for both. V(-1) is no limit. The names are those of C(limits.conf), such as
+            V(nofile), V(nproc), V(core), V(memlock).
+          - A hard limit above that of the host's root needs the capability CAP_SYS_RESOURCE there.
+          - A change restarts the container.
+        type: list
+        elements: str
       labels:
         description:
           - Words about the container for people and for M(coracle.launcher.container_info), all of them. Write values in quotes.
@@ -133,6 +289,13 @@ options:
         description:
           - Most processes and threads. V(-1) is no limit.
           - Changes while the container runs.
+        type: int
+      oom_score_adj:
+        description:
+          - How soon the processes of the container are killed when the memory of the host is short, from V(-1000) (never) to
+            V(1000). Without this option it is V(0).
+          - Changes while the container runs, for all of its processes. A lower value than they have ever had from outside needs
+            the capability CAP_SYS_RESOURCE.
         type: int
       stop_signal:
         description:

@@ -62,7 +62,7 @@ def test_coracle_8_has_every_verb_with_its_options() -> None:
 
 
 def test_coracle_settings_5_has_every_key_with_its_cost_and_default() -> None:
-    rows = (*settings.SCALARS, settings.COMMAND, *settings.PAIRS, *settings.NETWORK)
+    rows = (*settings.SCALARS, settings.COMMAND, *settings.LISTS, *settings.PAIRS, *settings.NETWORK)
     found = keys_of(SETTINGS.read_text(encoding="utf-8"))
     assert {key: cost for key, (cost, _text) in found.items()} == {**{row.key: row.cost for row in rows}, "arg": settings.COMMAND.cost}
     keys = {row.option: row.key for row in rows}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._coracle.model import restart, settings, spec
+from .._coracle.model import mounting, restart, settings, spec
 from .nic_spec import nic_options
 
 _STR = {"type": "str"}
@@ -19,22 +19,46 @@ _INT = {"type": "int"}
 _TYPES: dict[str, dict[str, t.Any]] = {
     "image": {"type": "path"},
     "rootfs": {"type": "path"},
+    "read_only": {"type": "bool"},
     "user": _STR,
     "group": _STR,
+    "groups": {"type": "list", "elements": "str", "aliases": ["group_add"]},
     "memory": {"type": "str", "aliases": ["memlimit"]},
     "cpu_percent": {"type": "int", "aliases": ["cpupercent"]},
     "cpu_shares": _INT,
     "cpus": {"type": "float"},
     "pids_limit": _INT,
+    "oom_score_adj": _INT,
     "command": {"type": "list", "elements": "str"},
     "working_dir": _STR,
     "hostname": _STR,
     "interactive": {"type": "bool"},
+    "init": {"type": "bool"},
+    "capabilities": {"type": "list", "elements": "str", "aliases": ["cap_add"]},
+    "cap_drop": {"type": "list", "elements": "str"},
+    "dns_servers": {"type": "list", "elements": "str"},
+    "dns_search_domains": {"type": "list", "elements": "str"},
+    "dns_opts": {"type": "list", "elements": "str"},
+    "devices": {"type": "list", "elements": "str"},
+    "etc_hosts": {"type": "dict"},
+    "shm_size": _STR,
     "stop_signal": _STR,
     "stop_timeout": _INT,
     "restart_policy": {"type": "str", "choices": list(restart.POLICIES)},
     "restart_retries": _INT,
     "log_max_size": _STR,
+    "mounts": {"type": "list", "elements": "dict", "options": {
+        "type": {"type": "str", "choices": list(mounting.TYPES), "default": mounting.BIND},
+        "source": {"type": "path"},
+        "target": {"type": "str", "required": True},
+        "read_only": {"type": "bool"},
+        "non_recursive": {"type": "bool"},
+        "tmpfs_size": _STR,
+        "tmpfs_mode": _STR,
+    }},
+    "tmpfs": {"type": "list", "elements": "str"},
+    "sysctls": {"type": "dict"},
+    "ulimits": {"type": "list", "elements": "str"},
     "env": {"type": "dict"},
     "labels": {"type": "dict"},
 }
@@ -56,6 +80,8 @@ def _options() -> dict[str, dict[str, t.Any]]:
         **_table(),
         "remote_src": {"type": "bool", "default": False},
         "checksum": _STR,
+        "entrypoint": {"type": "list", "elements": "str"},
+        "env_file": {"type": "path"},
         "process": _STR,
         "args": {"type": "list", "elements": "str"},
         "bridge": _STR,
@@ -72,7 +98,8 @@ def _options() -> dict[str, dict[str, t.Any]]:
 # model/spec.py checks the same for the command and for tests; here they are for ansible-doc, and for Ansible's own wording.
 _TOGETHER: dict[str, t.Any] = {
     "mutually_exclusive": [
-        ("command", "process"), ("command", "args"), ("networks", "bridge"), ("networks", "ip"), ("networks", "gw"),
+        ("command", "process"), ("command", "args"), ("entrypoint", "process"), ("entrypoint", "args"),
+        ("networks", "bridge"), ("networks", "ip"), ("networks", "gw"),
         ("image", "rootfs"), ("cpu_percent", "cpu_shares"),
     ],
     "required_one_of": [("name", "path")],

@@ -68,6 +68,7 @@ PR_CAPBSET_DROP = 24
 PR_SET_TIMERSLACK = 29
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 RENAME_NOREPLACE = 1
@@ -221,9 +222,9 @@ def openat2(dirfd: int, path: str | bytes, flags: int, mode: int = 0, resolve: i
     raise OSError(errno.EAGAIN, "openat2: the path kept changing", path)
 
 
-def open_tree_clone(path: str) -> int:
-    """open_tree(2) with OPEN_TREE_CLONE, Linux 5.2: a detached mount of `path`, close-on-exec."""
-    flags = ctypes.c_uint(OPEN_TREE_CLONE | os.O_CLOEXEC)
+def open_tree_clone(path: str, more: int = 0) -> int:
+    """open_tree(2) with OPEN_TREE_CLONE, Linux 5.2: a detached mount of `path`, close-on-exec. `more`: AT_RECURSIVE or 0."""
+    flags = ctypes.c_uint(OPEN_TREE_CLONE | os.O_CLOEXEC | more)
     return _check(_libc.syscall(_NR_OPEN_TREE, ctypes.c_int(AT_FDCWD), os.fsencode(path), flags), "open_tree", path)
 
 
@@ -233,9 +234,10 @@ def move_mount(mount_fd: int, directory: int) -> None:
     _check(_libc.syscall(_NR_MOVE_MOUNT, ctypes.c_int(mount_fd), b"", ctypes.c_int(directory), b"", flags), "move_mount")
 
 
-def mount_setattr(fd: int, set_flags: int, flags: int = 0) -> None:
-    """mount_setattr(2), Linux 5.12, on the mount that `fd` is the root of: adds MOUNT_ATTR_* to what it has. `flags`: AT_RECURSIVE or 0."""
-    attr = (ctypes.c_uint64 * 4)(set_flags, 0, 0, 0)
+def mount_setattr(fd: int, set_flags: int, flags: int = 0, clear: int = 0) -> None:
+    """mount_setattr(2), Linux 5.12, on the mount that `fd` is the root of: adds MOUNT_ATTR_* to what it has, takes those of `clear` away.
+    `flags`: AT_RECURSIVE or 0."""
+    attr = (ctypes.c_uint64 * 4)(set_flags, clear, 0, 0)
     _check(_libc.syscall(_NR_MOUNT_SETATTR, ctypes.c_int(fd), b"", ctypes.c_uint(AT_EMPTY_PATH | flags), ctypes.byref(attr),
                          ctypes.c_size_t(32)), "mount_setattr")
 

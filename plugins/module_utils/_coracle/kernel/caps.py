@@ -50,6 +50,16 @@ def for_uid(uid: int) -> int:
     return _ROOT_MASK if uid == 0 else 0
 
 
+def apply_ambient(wanted: int) -> None:
+    """Make `wanted` this thread's permitted, effective, inheritable and ambient set, as far as it has it: what a user other than 0 keeps
+    through execve(2). It must have kept it through setresuid(2) with PR_SET_KEEPCAPS. Before Linux 4.3 there is no ambient set: EINVAL."""
+    has = libc.capget()[1]
+    libc.capset(wanted & has, wanted & has, wanted & has)
+    for number in range(wanted.bit_length()):
+        if wanted & has & 1 << number:
+            libc.prctl(libc.PR_CAP_AMBIENT, libc.PR_CAP_AMBIENT_RAISE, number)
+
+
 def limit_bounding(keep: int) -> None:
     """Drop every capability that is not in the mask `keep` from the bounding set, for good. OSError EPERM without CAP_SETPCAP.
 

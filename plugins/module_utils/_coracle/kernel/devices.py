@@ -22,6 +22,8 @@ DEVPTS_SUPER_MAGIC = 0x1CD1
 MQUEUE_MAGIC = 0x19800202
 _TTY_GROUP = 5  # group tty on every distribution: what grantpt(3) expects of a slave
 
+SHM_SIZE = 64 << 20  # bytes
+
 TIOCSCTTY = 0x540E
 TIOCSPTLCK = 0x40045431
 TIOCGPTPEER = 0x5441
@@ -29,8 +31,11 @@ TIOCSWINSZ = 0x5414
 TIOCGWINSZ = 0x5413
 
 
-def populate(root: int) -> None:
-    """Mount and fill /dev below `root`. Needs umask 0 and CAP_MKNOD. An image's own /dev, whatever it holds, disappears below it."""
+def populate(root: int, shm_size: int = SHM_SIZE, nodes=()) -> None:
+    """Mount and fill /dev below `root`. Needs umask 0 and CAP_MKNOD. An image's own /dev, whatever it holds, disappears below it.
+
+    `shm_size`: bytes of /dev/shm; `nodes`: more of them, as of work/nodes.py.
+    """
     dev = mounts.mount_inside(root, "dev", "tmpfs", libc.TMPFS_MAGIC, libc.MS_NOSUID | libc.MS_NOEXEC | libc.MS_STRICTATIME,
                               "mode=755,size=65536k")
     try:
@@ -38,9 +43,11 @@ def populate(root: int) -> None:
             os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev)
         for name, target in _LINKS:
             os.symlink(target, name, dir_fd=dev)
+        for node in nodes:
+            _make_node(dev, node)
         os.close(mounts.mount_inside(dev, "pts", "devpts", DEVPTS_SUPER_MAGIC, libc.MS_NOSUID | libc.MS_NOEXEC,
                                      f"newinstance,ptmxmode=0666,mode=0620,gid={_TTY_GROUP}"))
-        os.close(mounts.mount_inside(dev, "shm", "tmpfs", libc.TMPFS_MAGIC, data="mode=1777,size=65536k"))
+        os.close(mounts.mount_inside(dev, "shm", "tmpfs", libc.TMPFS_MAGIC, data=f"mode=1777,size={shm_size}"))
         try:
             os.close(mounts.mount_inside(dev, "mqueue", "mqueue", MQUEUE_MAGIC))
         except OSError as error:
@@ -48,6 +55,18 @@ def populate(root: int) -> None:
                 raise
     finally:
         os.close(dev)
+
+
+def _make_node(dev, node):
+    """With the owner and the mode that it has on the host. The file system is new, and nobody else has it yet."""
+    parts = node.path.split("/")
+    for depth in range(1, len(parts)):
+        try:
+            os.mkdir("/".join(parts[:depth]), 0o755, dir_fd=dev)
+        except FileExistsError:
+            continue
+    os.mknod(node.path, node.mode, node.device, dir_fd=dev)
+    os.chown(node.path, node.uid, node.gid, dir_fd=dev, follow_symlinks=False)
 
 
 def open_terminal(root: int) -> tuple[int, int]:

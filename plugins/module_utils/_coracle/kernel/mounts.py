@@ -28,15 +28,20 @@ def make_private() -> None:
     libc.mount(None, "/", None, libc.MS_REC | libc.MS_PRIVATE)
 
 
-def bind_root(path: str) -> int:
+def bind_root(path: str, read_only: bool = False) -> int:
     """Make the directory `path` a mount point with nosuid and nodev, as all that is mounted below it; return an O_PATH descriptor of its root.
 
-    What the mount had before stays: a read-only or noexec file system does not become more than that inside.
+    What the mount had before stays: a read-only or noexec file system does not become more than that inside. `read_only`: so is what is
+    mounted below it; for the top one that comes last, by make_read_only().
     """
     libc.mount(path, path, None, libc.MS_BIND | libc.MS_REC)
     root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    was_read_only = os.fstatvfs(root).f_flag & libc.MS_RDONLY
+    flags = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV | (libc.MOUNT_ATTR_RDONLY if read_only else 0)
     try:
-        libc.mount_setattr(root, libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV, libc.AT_RECURSIVE)
+        libc.mount_setattr(root, flags, libc.AT_RECURSIVE)
+        if read_only and not was_read_only:
+            libc.mount_setattr(root, 0, clear=libc.MOUNT_ATTR_RDONLY)  # for a moment: mount points are made in it
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
@@ -44,6 +49,17 @@ def bind_root(path: str) -> int:
         kept = os.fstatvfs(root).f_flag & (libc.MS_RDONLY | libc.MS_NOEXEC)
         libc.mount(None, at(root), None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV | kept)
     return root
+
+
+def make_read_only(root: int) -> None:
+    """Make the mount whose root is the descriptor `root` read-only; not what is mounted in it."""
+    try:
+        libc.mount_setattr(root, libc.MOUNT_ATTR_RDONLY)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        kept = os.fstatvfs(root).f_flag & (libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+        libc.mount(None, at(root), None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | kept)
 
 
 def overlay_options(lower: str, upper: str, work: str) -> str:

@@ -4,7 +4,7 @@
 """THE table: settings key, module option, how a value is read, what a change of it costs. And the grammar of the settings file.
 
 The file is the article's, a superset: `key: value` or `key:value`, one a line, whole-line comments with #. Lists are numbered
-(`arg1`, `env1`, `label1`), so are the networks after the first (`bridge2`). A value that begins with a double quote is quoted:
+(`arg1`, `env1`, `ulimit1`), so are the networks after the first (`bridge2`). A value that begins with a double quote is quoted:
 \\" \\\\ \\n \\r \\t \\xNN \\uNNNN inside. `parse(render(spec)) == spec` for every normalised spec; an empty mapping or list is what the
 file says by leaving it out.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ..base import rates, text
 from ..base.errors import LauncherError, SettingsError
-from . import restart, routes, trunks
+from . import devices, mounting, privileges, resolving, restart, routes, sysctls, trunks, ulimits
 from .change import LIVE, RECREATE, RESTART
 
 LIMIT = 65536  # bytes of a settings file
@@ -34,8 +34,31 @@ def _user(value, option):
     return shown
 
 
+def _groups(value, option):
+    """Users' names have no comma and no space, so in the file they are in one line."""
+    return sorted({_user(word, option) for word in _words(value, option)})
+
+
+def _words(value, option):
+    listed = _listed(value)
+    if not isinstance(listed, list):
+        raise LauncherError("is no list", option=option, value=value, remedy="Give a list of words")
+    return listed
+
+
+def _oom_score(value, option):
+    return text.parse_integer(value, option, -1000, 1000)  # OOM_SCORE_ADJ_MIN, OOM_SCORE_ADJ_MAX of <linux/oom.h>
+
+
 def _size(value, option):
     return text.parse_size(value, option)
+
+
+def _shm_size(value, option):
+    size = text.parse_size(value, option)
+    if size < 1:
+        raise LauncherError("is no size that a file system in memory can have", option=option, value=value, remedy="Give e.g. 64M")
+    return size
 
 
 def _percent(value, option):
@@ -81,7 +104,8 @@ def _line(value, option, control=False):
     return value
 
 
-def _path(value, option):
+def check_path(value, option: str) -> str:
+    """Return an absolute path in its shortest spelling. LauncherError for one with '..' or control characters."""
     _line(value, option)
     parts = value.split("/")
     if not value.startswith("/") or ".." in parts or len(value) > 4095:
@@ -159,7 +183,14 @@ def _image(value, option):
 
 
 def _render(value):
+    if isinstance(value, list):
+        return ", ".join(value)
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _listing(normalise):
+    """A rule for a list, for one that is a line of words in the file."""
+    return lambda value, option: normalise(_words(value, option), option)
 
 
 class Key:
@@ -178,17 +209,27 @@ class Key:
 # The order is that of a rendered file and of every list of changes.
 SCALARS = (
     Key("image", "image", _image, RECREATE),
-    Key("rootfs", "rootfs", _path, RECREATE),
+    Key("rootfs", "rootfs", check_path, RECREATE),
+    Key("readonly", "read_only", _flag, RESTART),
     Key("user", "user", _user, RESTART),
     Key("group", "group", _user, RESTART),
+    Key("groups", "groups", _groups, RESTART),
     Key("memlimit", "memory", _size, LIVE),
     Key("cpupercent", "cpu_percent", _percent, LIVE),
     Key("cpushares", "cpu_shares", _shares, LIVE),
     Key("cpus", "cpus", _cpus, LIVE),
     Key("pidslimit", "pids_limit", _pids, LIVE),
-    Key("workdir", "working_dir", _path, RESTART),
+    Key("oomscoreadj", "oom_score_adj", _oom_score, LIVE),
+    Key("workdir", "working_dir", check_path, RESTART),
     Key("hostname", "hostname", _hostname, RESTART),
     Key("interactive", "interactive", _flag, RESTART),
+    Key("init", "init", _flag, RESTART),
+    Key("capabilities", "capabilities", _listing(privileges.normalise_given), RESTART),
+    Key("capdrop", "cap_drop", _listing(privileges.normalise_dropped), RESTART),
+    Key("dnsservers", "dns_servers", resolving.normalise_servers, RESTART),
+    Key("dnssearch", "dns_search_domains", resolving.normalise_domains, RESTART),
+    Key("dnsopts", "dns_opts", resolving.normalise_options, RESTART),
+    Key("shmsize", "shm_size", _shm_size, RESTART),
     Key("stopsignal", "stop_signal", _signal, LIVE),
     Key("stoptimeout", "stop_timeout", _seconds, LIVE),
     Key("restartpolicy", "restart_policy", _policy, LIVE),
@@ -196,8 +237,17 @@ SCALARS = (
     Key("logmaxsize", "log_max_size", _size, LIVE),
 )
 COMMAND = Key("process", "command", _command, RESTART)
+# In the file each item has a line of its own, ulimit1.
+LISTS = (
+    Key("mount", "mounts", mounting.normalise_mounts, RESTART),
+    Key("tmpfs", "tmpfs", mounting.normalise_tmpfs, RESTART),
+    Key("device", "devices", devices.normalise, RESTART),
+    Key("ulimit", "ulimits", ulimits.normalise, RESTART),
+)
 PAIRS = (
     Key("env", "env", _pairs, RESTART),
+    Key("host", "etc_hosts", resolving.normalise_hosts, RESTART),
+    Key("sysctl", "sysctls", sysctls.normalise, RESTART),
     Key("label", "labels", _pairs, LIVE),
 )
 NETWORKS = Key("bridge", "networks", None, LIVE)
@@ -289,7 +339,7 @@ NETWORK = (
 NETWORK_DEFAULTS = {"bridge_type": "auto", "gateway_onlink": False, "routes": [], "vlan": 0, "trunks": [], "isolated": False,
                     "ingress_rate": "0", "egress_rate": "0", "up": True}
 
-KEYS = SCALARS + (COMMAND,) + PAIRS + (NETWORKS,)
+KEYS = SCALARS + (COMMAND,) + LISTS + PAIRS + (NETWORKS,)
 
 DEFAULTS = {"user": "0", "stop_signal": "TERM", "stop_timeout": 10, "restart_policy": restart.NO, "log_max_size": 10 << 20, "interactive": False,
             "pids_limit": None}
@@ -427,9 +477,10 @@ def _split(key):
 
 def _assemble(found, name):
     scalars = {row.key: row for row in SCALARS}
+    lists = {row.key: row for row in LISTS}
     pairs = {row.key: row for row in PAIRS}
     network_keys = {row.key: row for row in NETWORK}
-    options, arguments, pair_items, networks = {}, {}, {}, {}
+    options, arguments, list_items, pair_items, networks = {}, {}, {}, {}, {}
     process = None
 
     def at(number):
@@ -438,11 +489,13 @@ def _assemble(found, name):
     for key, (value, line) in found.items():
         base, number = _split(key)
         if key in scalars:
-            options[scalars[key].option] = _read(scalars[key].normalise, value, key, at(line))
+            options[scalars[key].option] = _scalar(scalars[key], value, at(line))
         elif key == "process":
             process = _read(lambda word, _option: _command([word], "process")[0], value, key, at(line))
         elif base == "arg" and number > 0:
             arguments[number] = value
+        elif base in lists and number > 0:
+            list_items.setdefault(base, {})[number] = (value, key, line)
         elif base in pairs and number > 0:
             pair_name, equals, content = value.partition("=")
             if not equals:
@@ -458,8 +511,10 @@ def _assemble(found, name):
         raise SettingsError("is missing, but arguments are there", option="process", place=name, remedy="Add process: /path/of/program")
     if process is not None:
         options["command"] = [process] + [arguments[number] for number in sorted(arguments)]
+    for base, items in list_items.items():
+        options[lists[base].option] = _list(lists[base], items, at)
     for base, items in pair_items.items():
-        options[pairs[base].option] = _pair_dict(items, at)
+        options[pairs[base].option] = _pair_dict(pairs[base], items, at)
     if networks:
         options["networks"] = [_network(networks[number], at) for number in sorted(networks)]
     return {row.option: options[row.option] for row in KEYS if row.option in options}
@@ -472,13 +527,29 @@ def _read(normaliser, value, key, place):
         raise SettingsError(error.problem, option=key, value=value, remedy=error.remedy, place=place) from None
 
 
-def _pair_dict(items, at):
+def _scalar(row, value, place):
+    spelled = _read(row.normalise, value, row.key, place)
+    if spelled == []:
+        raise SettingsError("has no value", option=row.key, place=place, remedy="Remove the line or give a value")
+    return spelled
+
+
+def _list(row, items, at):
+    """The items in the order of their numbers. What is wrong with one alone is told with its line, with all of them with the last."""
+    ordered = [items[number] for number in sorted(items)]
+    for value, key, line in ordered:
+        _read(lambda word, option: row.normalise([word], option), value, key, at(line))
+    _value, key, line = ordered[-1]
+    return _read(lambda _value, option: row.normalise([value for value, _key, _line_number in ordered], option), "", key, at(line))
+
+
+def _pair_dict(row, items, at):
     pairs = {}
     for number in sorted(items):
         pair_name, content, key, line = items[number]
         if pair_name in pairs:
             raise SettingsError(f"gives {pair_name} a second time", option=key, place=at(line), remedy="Remove one")
-        pairs.update(_read(lambda _value, option, pair={pair_name: content}: _pairs(pair, option), content, key, at(line)))
+        pairs.update(_read(lambda _value, option, pair={pair_name: content}: row.normalise(pair, option), content, key, at(line)))
     return pairs
 
 
@@ -501,7 +572,7 @@ def _render_of_network(option, value):
 def _unknown(key, place):
     from difflib import get_close_matches  # only on the way to an error: a lean start does not load it
 
-    known = [row.key for row in SCALARS] + ["process", "arg1", "env1", "label1"] + [row.key for row in NETWORK]
+    known = [row.key for row in SCALARS] + ["process", "arg1"] + [f"{row.key}1" for row in LISTS + PAIRS] + [row.key for row in NETWORK]
     near = get_close_matches(key, known, 1, 0.6)
     remedy = f"Did you mean {near[0]}?" if near else "Known keys: " + " ".join(known)
     return SettingsError("is not a known key", option=text.printable(key), place=place, remedy=remedy)
@@ -511,12 +582,15 @@ def render(spec: dict) -> bytes:
     """Return the settings file of a normalised spec."""
     lines = []
     for row in SCALARS:
-        if row.option in spec:
+        if spec.get(row.option, []) != []:
             lines.append(f"{row.key}: {_quote(_render(spec[row.option]))}")
     command = spec.get("command")
     if command:
         lines.append(f"process: {_quote(command[0])}")
         lines.extend(f"arg{number}: {_quote(word)}" for number, word in enumerate(command[1:], 1))
+    for row in LISTS:
+        for number, item in enumerate(spec.get(row.option, []), 1):
+            lines.append(f"{row.key}{number}: {_quote(item)}")
     for row in PAIRS:
         for number, (pair_name, content) in enumerate(spec.get(row.option, {}).items(), 1):
             lines.append(f"{row.key}{number}: {_quote(pair_name + '=' + content)}")

@@ -23,7 +23,9 @@ SHORTHAND = {"bridge": "bridge", "ip": "addresses", "gw": "gateway"}  # the arti
 RIVALS = {"image": "rootfs", "rootfs": "image", "cpu_percent": "cpu_shares", "cpu_shares": "cpu_percent"}
 
 # What a settings file means that does not name the option. None: whatever the launcher finds.
-_UNSAID = {"memory": text.UNLIMITED, "cpus": "-1", "pids_limit": text.UNLIMITED, "restart_retries": 0, "env": {}, "labels": {}, "networks": [],
+_UNSAID = {"read_only": False, "groups": [], "init": False, "capabilities": [], "cap_drop": [], "dns_servers": [], "dns_search_domains": [],
+           "dns_opts": [], "oom_score_adj": 0, "shm_size": 64 << 20, "mounts": [], "tmpfs": [], "devices": [], "ulimits": [], "etc_hosts": {},
+           "sysctls": {}, "memory": text.UNLIMITED, "cpus": "-1", "pids_limit": text.UNLIMITED, "restart_retries": 0, "env": {}, "labels": {}, "networks": [],
            **{option: value for option, value in settings.DEFAULTS.items() if value is not None}}
 
 
@@ -32,11 +34,13 @@ class Want:
 
     `name`, `path`: as given, one of them may be None. `spec`: the given options, normalised; `spec["image"]` is a digest or missing.
     `archive`: path of the image's archive on this host or its URL, None when `image` is a digest or not given. `checked`: the task says
-    the digest of the archive (`checksum`); else work/container.py reads it from the file. `start_grace`: seconds. `unattended`: no task
+    the digest of the archive (`checksum`); else work/container.py reads it from the file. `env_file`: path on this host, which
+    work/container.py reads below `spec["env"]`. `start_grace`: seconds. `unattended`: no task
     asks, but the start of the host: what fails is tried again under its restart policy.
     """
 
-    __slots__ = ("name", "path", "state", "spec", "archive", "checked", "start_grace", "restart", "recreate", "on_restart_required", "unattended")
+    __slots__ = ("name", "path", "state", "spec", "archive", "checked", "env_file", "start_grace", "restart", "recreate", "on_restart_required",
+                 "unattended")
 
     def __init__(self, name=None, path=None, state=STARTED, spec=None):
         self.name = name
@@ -45,6 +49,7 @@ class Want:
         self.spec = {} if spec is None else spec
         self.archive = None
         self.checked = False
+        self.env_file = None
         self.start_grace = 0.25
         self.restart = False
         self.recreate = False
@@ -65,6 +70,8 @@ def read_options(options: dict) -> Want:
     elif checksum is not None and checksum != image:
         raise LauncherError("is not the digest of image", option="checksum", value=checksum, remedy="Give one of them")
     want.spec = settings.normalise({**options, "image": image, "command": _command(options), "networks": _networks(options)})
+    if options.get("env_file") is not None:
+        want.env_file = settings.check_path(options["env_file"], "env_file")
     want.start_grace = _grace(options.get("start_grace"))
     want.restart = bool(options.get("restart"))
     want.recreate = bool(options.get("recreate"))
@@ -78,8 +85,8 @@ def _check_together(options):
 
     if not given("name", "path"):
         raise LauncherError("neither name nor path is given", option="name", remedy="Give the container a name")
-    for one, others in (("command", ("process", "args")), ("networks", tuple(SHORTHAND)), ("image", ("rootfs",)),
-                        ("cpu_percent", ("cpu_shares",))):
+    for one, others in (("command", ("process", "args")), ("entrypoint", ("process", "args")), ("networks", tuple(SHORTHAND)),
+                        ("image", ("rootfs",)), ("cpu_percent", ("cpu_shares",))):
         if given(one) and given(*others):
             raise LauncherError(f"cannot be together with {one}", option=given(*others)[0], remedy="Remove one of them")
     for one, other in (("args", "process"), ("ip", "bridge"), ("gw", "bridge"), ("checksum", "image")):
@@ -102,6 +109,8 @@ def _archive(image, checksum):
 
 
 def _command(options):
+    if options.get("entrypoint"):
+        return [*options["entrypoint"], *(options.get("command") or [])]
     if options.get("process") is None:
         return options.get("command")
     return [options["process"], *(options.get("args") or [])]

@@ -13,7 +13,7 @@ import stat
 
 from ..base import beneath, files, text
 from ..base.errors import LauncherError
-from ..kernel import mountinfo
+from ..kernel import mountinfo, oom
 from ..kernel.net import links
 from ..model import restart, settings
 from ..model import spec as specs
@@ -30,6 +30,8 @@ def read(options: dict, host: Host) -> tuple[Want, Have]:
     """Return (want, have) of one container's options, everything checked that can be without an effect. LauncherError."""
     want = specs.read_options(options)
     want.name, want.path = inspect.locate(want.name, want.path)
+    if want.env_file is not None and want.state != specs.ABSENT:
+        want.spec = _with_env_file(want)
     have = look(want, host)
     if want.state == specs.ABSENT:
         return want, have
@@ -39,6 +41,19 @@ def read(options: dict, host: Host) -> tuple[Want, Have]:
         want.spec["image"] = host.digest_of(want.archive)
     check(want, have, host)
     return want, have
+
+
+def _with_env_file(want):
+    """What the file says is as good as given in `env`, which has the last word. Its content is compared, not its name."""
+    from ..model import env_file
+
+    try:
+        content = files.read_limited(want.env_file, env_file.LIMIT)
+    except OSError as error:
+        raise LauncherError(f"cannot be read: {error.strerror}", option="env_file", value=want.env_file,
+                            remedy="Give a file of the host") from None
+    env = {**env_file.parse(content, want.env_file), **want.spec.get("env", {})}
+    return specs.merge(want.spec, settings.normalise({"env": env}))
 
 
 def look(want: Want, host: Host) -> Have:
@@ -71,6 +86,14 @@ def check(want: Want, have: Have, host: Host) -> None:
     if not spec.get("command"):
         raise LauncherError(f"is not given, and {want.path} has no settings that name one" if have.spec is None else "is not in the settings",
                             option="command", remedy="Give command, or process and args")
+    if any(spec.get(option) and (option in want.spec or not have.running) for option in ("mounts", "tmpfs")):
+        from . import volumes
+
+        volumes.check(spec)
+    if spec.get("devices") and ("devices" in want.spec or not have.running):
+        from . import nodes
+
+        host.cgroup(want.name).check({"devices": nodes.rules(nodes.find(spec))})
     if _limits(want.spec):
         host.cgroup(want.name).check(_limits(want.spec))
     if want.state == specs.STARTED and not have.running:
@@ -168,6 +191,8 @@ def _drift(want, have, found):
         if option in have.limits:
             if have.kept[option] != have.limits[option]:
                 drifted.append(Change(option, have.limits[option], value, LIVE, "the kernel has another value than the settings"))
+        elif option == "oom_score_adj" and have.oom_score_adj not in (None, value):
+            drifted.append(Change(option, have.oom_score_adj, value, LIVE, "the process has another value than the settings"))
         elif option in specs.pending(have.spec, have.started):
             drifted.append(Change(option, have.started.get(option), value, specs.cost(option),
                                   "the container runs with the value that it was started with"))
@@ -349,14 +374,33 @@ def _change_live(job, host):
     limits = {option: value for option, value in _limits(job.want.spec).items() if option in changed}
     group = host.cgroup(job.want.name)
     written = group.set(limits) if limits else []
-    if "networks" not in changed:
-        return
     try:
-        network.attach(job.want.name, job.want.spec["networks"])
+        if "oom_score_adj" in changed:
+            _set_oom_score(group, job.want.spec["oom_score_adj"])
+        if "networks" in changed:
+            network.attach(job.want.name, job.want.spec["networks"])
     except (LauncherError, OSError):
+        _restore_oom_score(group, job)
         group.undo_set(written)
         raise
-    network.remove_unused_bridges(sorted(set(_bridges(job.have.spec)) - set(_bridges(job.want.spec))))
+    if "networks" in changed:
+        network.remove_unused_bridges(sorted(set(_bridges(job.have.spec)) - set(_bridges(job.want.spec))))
+
+
+def _set_oom_score(group, value):
+    try:
+        oom.set_all(value, group.processes)
+    except OSError as error:
+        raise LauncherError(f"cannot be set: {error.strerror}", option="oom_score_adj", value=value, remedy=oom.NEEDS_RESOURCE) from error
+
+
+def _restore_oom_score(group, job):
+    if job.have.oom_score_adj is None or "oom_score_adj" not in job.want.spec:
+        return
+    try:
+        oom.set_all(job.have.oom_score_adj, group.processes)
+    except OSError:
+        pass  # lower than it may go, or the container has ended; the first error is the one to report
 
 
 def is_supervised(job: Job) -> bool:

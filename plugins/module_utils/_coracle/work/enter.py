@@ -10,7 +10,7 @@ import os
 
 from ..base import libc
 from ..base.errors import HOST_FAILED, LauncherError
-from ..kernel import procs
+from ..kernel import oom, procs
 from . import foreground, inside, records, relay, start
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ def execute(name: str, command: list[str], *, user: str | None = None, cwd: str 
     state, pidfd = find(name)
     spec = spec_of(state)
     entry = _entry(spec, command, user, cwd, env or {}, pidfd)
+    entry.oom_score_adj = oom.read(state.pid)
     group = start.cgroup_of(name)
     if group.is_frozen():
         raise LauncherError("is frozen: nothing that enters it would run", option="name", value=name, remedy="Thaw it first")
@@ -99,6 +100,8 @@ def _entry(spec, command, user, cwd, env, pidfd):
     if user is not None:
         entry.user, _colon, group = user.partition(":")
         entry.group = group or None
+    else:
+        entry.groups = spec.get("groups", [])
     entry.cwd = cwd or spec.get("working_dir", "/")
     start.confine(entry, spec)
     entry.die_with_parent = True

@@ -22,7 +22,9 @@ import sys
 
 from ..base import files, libc
 from ..base.errors import CANNOT_EXECUTE, HOST_FAILED, NOT_FOUND, LauncherError
-from ..kernel import caps, devices, ids, masks, mountinfo, mounts
+from ..kernel import caps, devices, ids, masks, mountinfo, mounts, oom, volumes
+from ..model import ulimits
+from . import reaper
 from .rootfs import locks, stamp
 
 _PASSWD_LIMIT = 1 << 20
@@ -32,23 +34,29 @@ _REPORT = 3  # where the error pipe lies when everything from 4 on is closed
 class Entry:
     """All that the child needs, prepared before the fork.
 
-    `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `cwd`: absolute path inside; `stdio`: three descriptors, or
-    None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program or None; `capabilities`: mask for
-    uid 0; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start: `rootfs`
-    a directory, or `lower`, `upper`, `work` of an overlay on it (`lower` alone: the image itself, read-only), `place` its (parent, name,
-    inode, generation) if the host may mount that as well, `hostname`, `netns` descriptor of the network namespace. For an exec: `pidfd` of the
-    container's init.
+    `argv`: bytes; `env`: {bytes: bytes} without HOME; `user`, `group`: text; `groups`: the other groups, as text; `cwd`: absolute path
+    inside; `stdio`: three descriptors, or None for a terminal whose master goes through the socket `terminal`; `filter`: seccomp program
+    or None; `capabilities`: mask for uid 0, `ambient`: for any other; `ulimits`: (name, soft, hard) of ulimits.py; `oom_score_adj`: None
+    is not asked; `announce`: write the article's last two messages; `die_with_parent`: SIGKILL when the launcher ends. For a start:
+    `rootfs` a directory, or `lower`, `upper`, `work` of an overlay on it (`lower` alone: the image itself, read-only), `place` its
+    (parent, name, inode, generation) if the host may mount that as well, `hostname`, `mounts`: of mounting.plan(), `read_only`: the root,
+    `shm_size`: bytes, `devices`: nodes.Node, `init`: a reaper as PID 1, `sysctls`: (name, path below /proc/sys, value), `netns`
+    descriptor of the network namespace. For an exec: `pidfd` of the container's init.
     """
 
-    __slots__ = ("argv", "env", "user", "group", "cwd", "stdio", "terminal", "filter", "capabilities", "announce", "die_with_parent",
-                 "rootfs", "lower", "upper", "work", "place", "hostname", "netns", "pidfd")
+    __slots__ = ("argv", "env", "user", "group", "groups", "cwd", "stdio", "terminal", "filter", "capabilities", "ambient", "ulimits",
+                 "oom_score_adj", "announce", "die_with_parent", "rootfs", "lower", "upper", "work", "place", "hostname", "mounts",
+                 "read_only", "shm_size", "devices", "init", "sysctls", "netns", "pidfd")
 
     def __init__(self):
         self.argv, self.env, self.user, self.group, self.cwd = [], {}, "0", None, "/"
+        self.groups, self.ulimits, self.oom_score_adj = [], [], None
         self.stdio = self.terminal = self.filter = None
+        self.ambient, self.devices, self.init = 0, [], False
         self.capabilities, self.announce, self.die_with_parent = 0, False, False
         self.rootfs, self.lower, self.upper, self.work, self.place = "", None, None, None, None
         self.hostname, self.netns, self.pidfd = "", None, None
+        self.mounts, self.read_only, self.shm_size, self.sysctls = [], False, devices.SHM_SIZE, []
 
 
 class StepFailed(Exception):
@@ -122,12 +130,16 @@ def _become(entry, report):
         libc.keyctl_join_session()
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
         _neutral_scheduling()
+    with _Step("oom_score_adj"):
+        _set_oom_score(entry.oom_score_adj)
     if entry.pidfd is None:
         root = _new_root(entry)
     else:
         root = _join(entry)
     with _Step("user"):
-        uid, gid, home = ids.resolve(entry.user, entry.group, _read_inside(root, "etc/passwd"), _read_inside(root, "etc/group"))
+        group_file = _read_inside(root, "etc/group")
+        uid, gid, home = ids.resolve(entry.user, entry.group, _read_inside(root, "etc/passwd"), group_file)
+        groups = [ids.lookup_group(group_file, name) for name in entry.groups]
     with _Step("stdio"):
         _attach_stdio(entry, root, uid, gid)
     if entry.pidfd is None:
@@ -136,8 +148,11 @@ def _become(entry, report):
     os.close(root)
     _reset_process_state()
     _announce(entry, f"Dropping privileges to {uid}:{gid}\n")
+    with _Step("ulimits"):  # late, as a process with few of anything is no place to work in, but raising a hard limit needs privileges
+        for name, soft, hard in entry.ulimits:
+            _set_limit(name, soft, hard)
     with _Step("privileges"):
-        _drop_privileges(entry, uid, gid, report)
+        _drop_privileges(entry, uid, gid, groups, report)
     with _Step("working_dir"):  # as the user that it is for: where that one may not go, it does not start
         _change_directory(entry.cwd)
     _announce(entry, "Starting " + " ".join(os.fsdecode(word) for word in entry.argv) + "\n")
@@ -158,6 +173,9 @@ def _new_root(entry):
         libc.setns(entry.netns, libc.CLONE_NEWNET)
         os.close(entry.netns)
         libc.sethostname(entry.hostname)
+    with _Step("sysctls"):
+        for name, path, value in entry.sysctls:
+            _set_parameter(name, path, value)
     os.umask(0)
     with _Step("rootfs"):
         mounts.make_private()
@@ -168,14 +186,41 @@ def _new_root(entry):
     with _Step("/sys"):
         masks.mount_sys(root, null)
     with _Step("/dev"):
-        devices.populate(root)
+        devices.populate(root, entry.shm_size, entry.devices)
+    with _Step("mounts"):
+        for one in entry.mounts:
+            _mount(root, one)
+    if entry.read_only:
+        with _Step("read_only"):
+            mounts.make_read_only(root)
     os.close(null)
     return root
 
 
+def _set_parameter(name, path, value):
+    """Through the host's /proc, in which every namespace that we have just entered shows its own parameters."""
+    descriptor = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, value.encode("ascii"))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
+    finally:
+        os.close(descriptor)
+
+
+def _mount(root, one):
+    try:
+        if one.source is None:
+            volumes.tmpfs(root, one.target, one.data, one.read_only, one.noexec)
+        else:
+            volumes.bind(root, one.source, one.target, one.read_only, one.recursive)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, one.target) from None
+
+
 def _mount_root(entry):
     if entry.lower is None or entry.place is not None and not stamp.is_bare(*entry.place):
-        return mounts.bind_root(entry.rootfs)
+        return mounts.bind_root(entry.rootfs, entry.read_only)
     if entry.place is None:
         return mounts.overlay_root(entry.rootfs, entry.lower, entry.upper, entry.work)
     parent = files.open_directory(entry.place[0])
@@ -222,14 +267,22 @@ def _neutral_scheduling():
     except (ValueError, OSError):  # raising the hard limit needs CAP_SYS_RESOURCE, which root need not have
         limit = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limit), limit))
+
+
+def _set_oom_score(value):
     try:
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, b"0")
-        finally:
-            os.close(descriptor)
+        oom.set_own(value or 0)
     except PermissionError:
-        pass  # lowering it needs CAP_SYS_RESOURCE: the host wants everything of this caller killed first, and so be it
+        if value is not None:
+            raise
+        # Lowering it needs CAP_SYS_RESOURCE: the host wants everything of this caller killed first, and so be it.
+
+
+def _set_limit(name, soft, hard):
+    try:
+        resource.setrlimit(ulimits.NUMBERS[name], (soft, hard))
+    except ValueError:  # what Python makes of EPERM and EINVAL
+        raise PermissionError(errno.EPERM, "the hard limit cannot be raised", name) from None
 
 
 def _read_inside(root, path):
@@ -295,15 +348,19 @@ def _announce(entry, message):
             data = data[os.write(1, data):]
 
 
-def _drop_privileges(entry, uid, gid, report):
-    kept = entry.capabilities if uid == 0 else 0
+def _drop_privileges(entry, uid, gid, groups, report):
+    kept = entry.capabilities if uid == 0 else entry.ambient
     caps.limit_bounding(kept)
-    os.setgroups([])
+    if uid != 0 and kept:
+        libc.prctl(libc.PR_SET_KEEPCAPS, 1)  # until the execve
+    os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups():
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or set(os.getgroups()) != set(groups):
         raise OSError(errno.EPERM, "the kernel did not change the user")
     caps.apply(kept)
+    if uid != 0 and kept:
+        caps.apply_ambient(kept)
     libc.prctl(libc.PR_SET_DUMPABLE, 0)  # the change of credentials has set it to fs.suid_dumpable
     if entry.die_with_parent:
         libc.prctl(libc.PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setresuid, which clears it
@@ -326,6 +383,8 @@ def _execute(entry, env, report):
     libc.close_range(_REPORT + 1)
     if entry.filter is not None:
         libc.seccomp_filter(entry.filter)
+    if entry.init:
+        _leave_init(entry)
     number, text = errno.ENOENT, os.strerror(errno.ENOENT)
     for program in _candidates(entry.argv[0], env):
         try:
@@ -336,6 +395,23 @@ def _execute(entry, env, report):
     code = NOT_FOUND if number == errno.ENOENT else CANNOT_EXECUTE
     _report(_REPORT, "execve", number, text, code)
     os._exit(code)
+
+
+def _leave_init(entry):
+    """Fork: the child goes on to the execve, in a process group of its own, in the foreground of its terminal. We stay PID 1."""
+    reaper.block_signals()
+    try:
+        child = os.fork()
+    except OSError as error:  # the limits of the container, or of its user
+        _report(_REPORT, "init", error.errno or 0, error.strerror or "", HOST_FAILED)
+        os._exit(HOST_FAILED)
+    if child:
+        os.close(_REPORT)
+        os._exit(reaper.watch(child))
+    os.setpgid(0, 0)
+    if entry.terminal is not None:
+        os.tcsetpgrp(0, os.getpid())
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
 
 
 def _candidates(program, env):

@@ -10,7 +10,7 @@ import time
 
 from ..base import files, places
 from ..base.errors import LauncherError
-from ..kernel import procs
+from ..kernel import oom, procs
 from ..kernel.cgroup import detect
 from ..kernel.net import netns
 from ..model import settings
@@ -58,11 +58,12 @@ class Have:
 
     `spec`: of its settings, None when there are none; `problem`: the error of settings that cannot be read; `state`: its last run since
     boot, or None; `started`: the spec that the running process was started with; `limits`: {option: value} of the kernel, empty unless
-    it runs; `kept`: the limits that a task asks as the kernel would keep them; `networks`: what work/network/nics.py reads of it, None when
+    it runs; `oom_score_adj`: of its init, None unless it runs; `kept`: the limits that a task asks as the kernel would keep them; `networks`:
+    what work/network/nics.py reads of it, None when
     nobody asked; `remains`: whether there is anything that `state: absent` would remove.
     """
 
-    __slots__ = ("name", "path", "spec", "problem", "state", "running", "started", "limits", "kept", "networks", "remains")
+    __slots__ = ("name", "path", "spec", "problem", "state", "running", "started", "limits", "oom_score_adj", "kept", "networks", "remains")
 
     def __init__(self, name, path):
         self.name = name
@@ -73,6 +74,7 @@ class Have:
         self.running = False
         self.started = {}
         self.limits = {}
+        self.oom_score_adj = None
         self.kept = {}
         self.networks = None
         self.remains = False
@@ -124,6 +126,7 @@ def read(name: str, path: str, host: Host) -> Have:
     if have.running:
         have.started = _read_started(name, have.spec, content)
         have.limits = read_limits(host.cgroup(name))
+        have.oom_score_adj = oom.read(have.state.pid)
     have.remains = have.running or _remains(have)
     return have
 
@@ -202,6 +205,8 @@ def drift(have: Have, host: Host) -> list[dict]:
     kept = host.cgroup(have.name).kept({option: have.spec[option] for option in specs.LIMITS if option in have.spec})
     found = [{"option": option, "settings": have.spec[option], "actual": have.limits[option]}
              for option, value in kept.items() if option in have.limits and have.limits[option] != value]
+    if have.oom_score_adj not in (None, have.spec.get("oom_score_adj", have.oom_score_adj)):
+        found.append({"option": "oom_score_adj", "settings": have.spec["oom_score_adj"], "actual": have.oom_score_adj})
     return found + [{"option": option, "settings": have.spec.get(option), "actual": have.started.get(option)}
                     for option in specs.pending(have.spec, have.started)]
 

@@ -14,12 +14,12 @@ import stat
 
 from ..base import clone, files, libc, places
 from ..base.errors import HOST_FAILED, LauncherError
-from ..kernel import caps, procs, seccomp
+from ..kernel import caps, devices, oom, procs, seccomp
 from ..kernel.cgroup import detect
 from ..kernel.net import netlink, netns, read
-from ..model import settings
+from ..model import mounting, privileges, resolving, settings, sysctls, ulimits
 from ..model.state import EXITED, State
-from . import inside, records
+from . import inside, nodes, records, volumes
 from .limits import Cgroup
 from .network import leaving
 from .rootfs import above, stamp
@@ -50,6 +50,7 @@ def check(path: str, spec: dict) -> None:
     """Validate what a start needs and the file system can tell, without any effect. LauncherError names the option."""
     if not spec.get("command"):
         raise LauncherError("is missing", option="process", place=f"{path}/settings", remedy="Name the program to run in the rootfs")
+    volumes.check(spec)
     if "image" in spec:
         tree = image_tree(spec["image"])
         if any(character in path + tree for character in ":,\\"):
@@ -100,10 +101,31 @@ def prepare(name: str, path: str, spec: dict) -> inside.Entry:
     entry.argv = [os.fsencode(word) for word in spec["command"]]
     entry.env = environment(spec)
     entry.user, entry.group = spec.get("user", "0"), spec.get("group")
+    entry.groups = spec.get("groups", [])
     entry.cwd = spec.get("working_dir", "/")
+    entry.mounts, entry.read_only = mounting.plan(spec), spec.get("read_only", False)
+    _write_etc(name, entry, spec)
+    entry.devices, entry.init = nodes.find(spec), spec.get("init", False)
+    entry.shm_size = spec.get("shm_size", devices.SHM_SIZE)
+    entry.sysctls = [(name, sysctls.path(name), value) for name, value in spec.get("sysctls", {}).items()]
+    entry.oom_score_adj = spec.get("oom_score_adj")
     entry.hostname = spec.get("hostname", name)
     confine(entry, spec)
     return entry
+
+
+def _write_etc(name: str, entry: inside.Entry, spec: dict) -> None:
+    """The container's own resolv.conf and hosts: files of ours in /run, mounted over those of its root file system."""
+    for target, content in resolving.files(spec, spec.get("hostname", name)).items():
+        directory, file = records.run_directory(name), os.path.basename(target)
+        files.make_directories(directory)
+        descriptor = files.open_directory(directory)
+        try:
+            files.write_whole(descriptor, file, content.encode(), 0o644, durable=False)
+        finally:
+            os.close(descriptor)
+        entry.mounts.append(mounting.Plan(target, f"{directory}/{file}", read_only=True, recursive=False))
+    entry.mounts.sort(key=mounting.depth)
 
 
 def _adopt(entry: inside.Entry) -> None:
@@ -126,12 +148,14 @@ def _adopt(entry: inside.Entry) -> None:
 
 
 def confine(entry: inside.Entry, spec: dict) -> None:
-    """Set the system call filter, and the capabilities that uid 0 keeps."""
+    """Set the system call filter, the capabilities that uid 0 and others keep, and the resource limits."""
+    entry.ulimits = [ulimits.parse(limit) for limit in spec.get("ulimits", [])]
     entry.filter = seccomp.program()
-    kept = caps.DEFAULT_ROOT
+    default = caps.DEFAULT_ROOT
     if spec.get("networks") and entry.filter is not None:
-        kept += caps.PING
-    entry.capabilities = caps.mask(kept)
+        default += caps.PING
+    entry.capabilities = caps.mask(privileges.kept(default, spec))
+    entry.ambient = caps.mask(privileges.given(spec))
 
 
 def environment(spec: dict) -> dict[bytes, bytes]:
@@ -146,6 +170,12 @@ def cgroup_of(name: str, layout: detect.Layout | None = None) -> Cgroup:
     return Cgroup(layout or detect.find(), f"{places.CGROUP_PARENT}/{name}")
 
 
+def limits_of(spec: dict) -> dict:
+    """What the cgroup of a new container gets; the devices only when some are asked for: without, no node but ours can be opened anyhow."""
+    limits = {option: spec[option] for option in LIMITS if option in spec}
+    return {**limits, "devices": nodes.rules(nodes.find(spec))} if spec.get("devices") else limits
+
+
 def make_cgroup(name: str, spec: dict, layout: detect.Layout | None = None) -> Cgroup:
     """Create coracle/NAME in every hierarchy and set the limits of `spec`; on an error it is removed again."""
     group = cgroup_of(name, layout)
@@ -154,7 +184,7 @@ def make_cgroup(name: str, spec: dict, layout: detect.Layout | None = None) -> C
         group.remove()  # left empty by a launcher that was killed
     group.create()
     try:
-        group.set({option: spec[option] for option in LIMITS if option in spec})
+        group.set(limits_of(spec))
     except BaseException:
         group.remove()
         raise
@@ -298,6 +328,11 @@ def explain(failure: Failure, spec: dict) -> LauncherError:
     if failure.step == "working_dir":
         return LauncherError(f"cannot be entered: {failure.text}", option="working_dir", value=spec.get("working_dir", "/"),
                              remedy="Give a directory of the rootfs that the user may enter")
+    if failure.step in ("ulimits", "oom_score_adj"):
+        return LauncherError(f"cannot be set: {failure.text}", option=failure.step, value=spec.get(failure.step),
+                             remedy=oom.NEEDS_RESOURCE if failure.number in (errno.EPERM, errno.EACCES) else None)
+    if failure.step in ("mounts", "sysctls"):
+        return LauncherError(f"cannot be {'made' if failure.step == 'mounts' else 'set'}: {failure.text}", option=failure.step)
     if failure.step in ("/proc", "/sys", "/dev"):
         return LauncherError(f"{failure.step} cannot be mounted in the rootfs: {failure.text}",
                              remedy=f"{failure.step} of the rootfs must be missing or a real directory")

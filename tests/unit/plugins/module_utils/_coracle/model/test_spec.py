@@ -17,11 +17,26 @@ VALUES = {
     "rootfs": ("/srv/one", "/srv/two"),
     "user": ("0", "nobody"),
     "group": ("0", "98"),
+    "groups": (["27"], []),
+    "init": (False, True),
+    "capabilities": (["NET_ADMIN"], []),
+    "cap_drop": ([], ["all"]),
+    "dns_servers": (["192.0.2.53"], []),
+    "dns_search_domains": (["example.org"], []),
+    "dns_opts": (["ndots:2"], []),
+    "etc_hosts": ({"db": "192.0.2.7"}, {}),
+    "devices": (["/dev/fuse"], ["/dev/fuse:r"]),
+    "read_only": (False, True),
+    "shm_size": ("64M", "1M"),
+    "mounts": ([{"source": "/srv", "target": "/data"}], []),
+    "tmpfs": (["/run"], ["/run:size=1M"]),
+    "sysctls": ({"net.core.somaxconn": 5}, {}),
     "memory": ("4M", "8M"),
     "cpu_percent": (5, 10),
     "cpu_shares": (51, 102),
     "cpus": (0.5, 1.0),
     "pids_limit": (20, -1),
+    "oom_score_adj": (0, 500),
     "working_dir": ("/", "/srv"),
     "hostname": ("web1", "web2"),
     "interactive": (True, False),
@@ -31,6 +46,7 @@ VALUES = {
     "restart_retries": (0, 3),
     "log_max_size": ("10M", "1M"),
     "command": (["/bin/sleep", "1"], ["/bin/sleep", "2"]),
+    "ulimits": (["nofile:64"], []),
     "env": ({"A": "1"}, {"A": "2"}),
     "labels": ({"stage": "test"}, {}),
     "networks": ([{"bridge": "br0", "addresses": ["10.0.0.2/24"]}], []),
@@ -47,6 +63,12 @@ def test_the_articles_words_become_one_spec():
     assert want.spec == {"user": "99", "group": "98", "memory": 4194304, "cpu_percent": 5, "command": ["/bin/bash", "-i"],
                          "networks": [{"bridge": "br0", "addresses": ["192.168.1.228/24"], "gateway": "192.168.1.1"}]}
     assert (want.state, want.start_grace, want.on_restart_required) == ("started", 0.25, "restart")
+
+
+@pytest.mark.parametrize("entrypoint, command, words", [(["/bin/a", "-x"], ["y"], ["/bin/a", "-x", "y"]), (["/bin/a"], None, ["/bin/a"]),
+                                                        (["/bin/a"], [], ["/bin/a"]), ([], ["/bin/b"], ["/bin/b"])])
+def test_an_entrypoint_is_the_first_words_of_the_command(entrypoint, command, words):
+    assert spec.read_options({"name": "c", "entrypoint": entrypoint, "command": command}).spec == {"command": words}
 
 
 def test_what_is_not_given_is_not_asked():
@@ -83,6 +105,9 @@ def test_an_image_that_cannot_be(image, checksum, says):
     ({}, "name"),
     ({"command": ["/bin/a"], "process": "/bin/a"}, "process"),
     ({"command": ["/bin/a"], "args": ["x"]}, "args"),
+    ({"entrypoint": ["/bin/a"], "process": "/bin/a"}, "process"),
+    ({"entrypoint": ["a"], "command": ["/bin/a"]}, "process"),
+    ({"env_file": "relative"}, "env_file"),
     ({"args": ["x"]}, "args"),
     ({"networks": [], "bridge": "br0"}, "bridge"),
     ({"ip": ["10.0.0.2/24"]}, "ip"),

@@ -28,6 +28,7 @@ def have_of(stored=None, running=False, started=None, limits=None, kept=None):
     have.spec = stored
     have.running = running
     if running:
+        have.oom_score_adj = (started or stored).get("oom_score_adj", 0)
         have.started = stored if started is None else started
         have.limits = limits or {}
         have.kept = kept or {}
@@ -314,3 +315,24 @@ def test_a_container_of_ours_needs_no_record(stored):
     job.changes = container.plan(want, job.have)
     container.write(job, Host())
     assert images.unused() == [] and not os.path.exists(f"{places.IMAGES}/.uses")
+
+
+def test_a_score_that_somebody_else_has_set_is_put_right():
+    have = have_of({"command": COMMAND, "oom_score_adj": 100}, running=True)
+    have.oom_score_adj = 7
+    assert planned(want_of({"oom_score_adj": 100}), have) == [("oom_score_adj", 7, 100, LIVE)]
+    assert planned(want_of({"user": "0"}), have) == []
+
+
+def test_an_environment_file_is_the_environment(tmp_path):
+    file = tmp_path / "env"
+    file.write_text("A=1\nB=2\n")
+    options = {"name": "c", "env_file": str(file), "env": {"B": "3"}, "command": COMMAND, "rootfs": str(tmp_path), "state": "present"}
+    want, _have = container.read(options, Host())
+    assert want.spec["env"] == {"A": "1", "B": "3"} and list(want.spec).index("env") > list(want.spec).index("command")
+
+
+@pytest.mark.parametrize("name, words", [("missing", "No such file"), (".", "no regular file")])
+def test_an_environment_file_that_cannot_be_read(tmp_path, name, words):
+    with pytest.raises(LauncherError, match=words):
+        container.read({"name": "c", "env_file": f"{tmp_path}/{name}", "command": COMMAND}, Host())
