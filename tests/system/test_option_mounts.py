@@ -66,7 +66,7 @@ def test_A15_read_only_is_true_for_what_the_host_has_mounted_in_it(make_box, bus
 def test_a_root_that_is_read_only_on_the_host_stays_so(make_box, busybox_tree, tmp_path):
     root = str(shutil.copytree(busybox_tree, tmp_path / "root", symlinks=True))
     for name in ("proc", "sys", "dev"):
-        os.mkdir(f"{root}/{name}")
+        os.makedirs(f"{root}/{name}", exist_ok=True)
     libc.mount(root, root, None, libc.MS_BIND)
     libc.mount(None, root, None, libc.MS_BIND | libc.MS_REMOUNT | libc.MS_RDONLY)
     try:

@@ -34,6 +34,9 @@ def normalise_options(value, option: str) -> list[str]:
     return _words(value, option)
 
 
+NORMALISE = {"dns_servers": normalise_servers, "dns_search_domains": normalise_domains, "dns_opts": normalise_options}
+
+
 def normalise_hosts(value, option: str) -> dict[str, str]:
     """Return {name: address}, sorted by name. LauncherError."""
     if not isinstance(value, dict):
@@ -69,8 +72,9 @@ def _words(value, option):
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise LauncherError("is no list of words", option=option, value=value, remedy="Give a list")
-    if len(set(words)) != len(words):
-        raise LauncherError("has a word twice", option=option, value=value, remedy="Give each once")
+    twice = next((word for word in words if words.count(word) > 1), None)
+    if twice is not None:
+        raise LauncherError("is given twice", option=option, value=twice, remedy="Give it once")
     return words
 
 

@@ -19,6 +19,12 @@ from ..kernel.cgroup.detect import Layout
 UNIT = "coracle.service"
 _DIRECTORIES = ("/etc/systemd/system", places.SYSTEMD, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _WAIT = 30.0  # seconds; a loaded host needs one, but the unit waits for the network where a host has just come up
+# Over a restart of the unit a process sleeps in each cgroup that is empty: systemd would remove it, and its limits.
+_HOLD = (
+    'systemctl list-jobs | grep -q "coracle.service  *restart" || exit 0; '
+    f'cd /sys/fs/cgroup/{places.CGROUP_UNIT} && grep -rl --include=cgroup.events "populated 0" . | while read -r file; '
+    'do sleep infinity & { echo $! > "$(dirname "$$file")/cgroup.procs" && echo $! >> /run/coracle.held; } || kill $!; done'
+)
 _CONTENT = f"""\
 [Unit]
 Description=Containers of coracle
@@ -33,7 +39,9 @@ KillMode=process
 OOMPolicy=continue
 TasksMax=infinity
 ExecStartPost=/bin/sh -c 'cd /sys/fs/cgroup/{places.CGROUP_UNIT} || exit 0; mkdir -p .keeper && echo 0 > .keeper/cgroup.procs && {{ sleep infinity & }}'
+ExecStartPost=-/bin/sh -c '[ ! -e /run/coracle.held ] || {{ kill $(cat /run/coracle.held); rm /run/coracle.held; }}'
 ExecStop=-/bin/sh -c '[ "$(systemctl is-system-running)" != stopping ] || exec {places.COMMAND} shutdown'
+ExecStop=-/bin/sh -c '{_HOLD}'
 ExecStopPost=-/bin/sh -c 'kill $(cat /sys/fs/cgroup/{places.CGROUP_UNIT}/.keeper/cgroup.procs)'
 TimeoutStopSec=5min
 """

@@ -70,10 +70,6 @@ class Links:
         peer = {"ifname": peer_name, "net_ns_fd": peer_namespace, "address": peer_mac, **both}
         self._route.link("add", ifname=name, kind="veth", address=new_mac(PORT_MAC), peer=peer, **both)
 
-    def set_link(self, index: int, **values) -> None:
-        """Change `master` (an index, 0 for none), `mtu`, `address`, `ifalias` or `state` ('up') of a link, all in one message."""
-        self._route.link("set", index=index, **values)
-
 
 def ignore_router_advertisements(name: str) -> None:
     """Let no machine on the wire give the link `name` of this thread's namespace addresses or routes (CVE-2020-10749)."""

@@ -11,11 +11,10 @@ import time
 
 from ...base.errors import LauncherError
 from ...kernel.net import netlink, netns, read
-from ...kernel.net import openvswitch as ovs
 from ...model import network as model
 from ...model import settings
 from ...model.change import Change
-from . import nics, planning, wire
+from . import leaving, nics, planning, wire
 
 _LOOK_AGAIN = (0.02, 0.1, 0.3)  # seconds before another look when something vanished between the first one and the change
 _GONE_WITHIN = 3.0  # seconds; the kernel takes down a namespace and its links some ten milliseconds after its last user
@@ -145,38 +144,25 @@ def detach(container: str, host_interfaces: list[str], wait: bool = True) -> Non
     Its processes must have ended. What the kernel has not removed after 3 seconds, since somebody holds the namespace open, is
     removed by name. Only interfaces with the container's mark are waited for and removed. Twice is fine. OSError.
     """
-    leaving = _of_container(container, host_interfaces) if wait else []
-    _forget_ports(container, host_interfaces)
+    ends = _of_container(container, host_interfaces) if wait else []
     if is_ours(container):
+        _forget_ports(container)
         netns.delete(container)
     pause, deadline = 0.001, time.monotonic() + _GONE_WITHIN
-    while not is_detached(leaving):
+    while not is_detached(ends):
         if time.monotonic() > deadline:
-            remove_host_ends(container, leaving)
+            remove_host_ends(container, ends)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
 
 
-def _forget_ports(container: str, host_interfaces: list[str]) -> None:
-    """Open vSwitch keeps ports whose interfaces are gone."""
-    if not ovs.is_running():
-        return
-    with netlink.Socket() as route:
-        names = [name for name in host_interfaces if not _is_on_linux_bridge(route, name)]
-    if names:
-        from . import openvswitch
-
-        try:
-            openvswitch.forget(names, f"{model.MARK}:{container}:")
-        except LauncherError:
-            return  # the database does not answer; the next start replaces the port
-
-
-def _is_on_linux_bridge(route: netlink.Socket, name: str) -> bool:
-    link = read.link(route, name)
-    master = read.link(route, index=link.master) if link is not None and link.master else None
-    return master is not None and master.kind == "bridge"
+def _forget_ports(container: str) -> None:
+    namespace = netns.open_namespace(netns.path(container))
+    try:
+        leaving.forget_ports(f"{model.MARK}:{container}:", namespace)
+    finally:
+        os.close(namespace)
 
 
 def is_detached(host_interfaces: list[str]) -> bool:

@@ -14,12 +14,12 @@ import stat
 
 from ...base import beneath, files, text
 from ...base.errors import LauncherError
+from ...model import resolving
 from ...model.change import LIVE, Change
 
 _DIRECTORY = "etc"
 _NAME = "resolv.conf"
 _LARGEST = 65536  # bytes
-_MOST_SERVERS = 3  # MAXNS of <resolv.h>: the C library asks no more of them
 # option of ours -> keyword of the file, in the order in which they are written
 _KEYWORDS = {"dns_servers": "nameserver", "dns_search_domains": "search", "dns_opts": "options"}
 
@@ -43,50 +43,7 @@ class Found:
 def want(servers: list[str] | None, searches: list[str] | None, options: list[str] | None) -> dict[str, list[str]]:
     """Return {option: words} of what is asked: None is not asked and stays as it is, [] removes. LauncherError."""
     asked = {"dns_servers": servers, "dns_search_domains": searches, "dns_opts": options}
-    wanted = {option: list(words) for option, words in asked.items() if words is not None}
-    for option, words in wanted.items():
-        for word in words:
-            if not _CHECKS[option](word):
-                raise LauncherError(_PROBLEMS[option], option=option, value=word, remedy=_REMEDIES[option])
-        if len(set(words)) != len(words):
-            twice = next(word for word in words if words.count(word) > 1)
-            raise LauncherError("is given twice", option=option, value=twice, remedy="Give it once")
-    if servers is not None and len(servers) > _MOST_SERVERS:
-        raise LauncherError(f"has more than {_MOST_SERVERS} servers, and the C library asks no more", option="dns_servers", value=servers,
-                            remedy=f"Give at most {_MOST_SERVERS}")
-    return wanted
-
-
-def _is_server(word: str) -> bool:
-    from ipaddress import ip_address
-
-    host, scope, zone = word.partition("%")
-    try:
-        version = ip_address(host).version
-    except ValueError:
-        return False
-    return not scope or (version == 6 and _is_word(zone, "_.-"))
-
-
-def _is_domain(word: str) -> bool:
-    """A name of RFC 1035's form, underscores allowed; '.' alone is the root, for "no search"."""
-    labels = word[:-1].split(".") if word.endswith(".") and word != "." else word.split(".")
-    return word == "." or (len(word) <= 253 and all(len(label) <= 63 and _is_word(label, "_-") and label[0] != "-" for label in labels))
-
-
-def _is_word(word: str, more: str) -> bool:
-    return bool(word) and word.isascii() and all(character.isalnum() or character in more for character in word)
-
-
-def _is_option(word: str) -> bool:
-    return len(word) <= 253 and _is_word(word, "_-:.")
-
-
-_CHECKS = {"dns_servers": _is_server, "dns_search_domains": _is_domain, "dns_opts": _is_option}
-_PROBLEMS = {"dns_servers": "is not an IP address", "dns_search_domains": "is not the name of a domain",
-             "dns_opts": "is not an option of resolv.conf"}
-_REMEDIES = {"dns_servers": "Give addresses such as 192.0.2.53 or fd00::53", "dns_search_domains": "Give names such as example.org",
-             "dns_opts": "Give options such as ndots:2, rotate or edns0"}
+    return {option: resolving.NORMALISE[option](words, option) for option, words in asked.items() if words is not None}
 
 
 def read(rootfs: str) -> Found:

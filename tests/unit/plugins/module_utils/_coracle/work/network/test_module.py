@@ -85,7 +85,7 @@ def test_a_namespace_is_connected_and_everything_removed_again(host):
 def test_a_bridge_alone(host):
     assert run(bridge="br0")[0] == [("bridge", CREATE)]
     assert run(bridge="br0")[1]["interface"] is None
-    links.host().set_link(read.link(host, "br0").index, state="down")
+    host.change(netlink.RTM_SETLINK, netlink.link_message(index=read.link(host, "br0").index, up=False))
     assert run(bridge="br0")[0] == [("bridge", LIVE)]
     assert run(bridge="br0", state="absent") == ([("bridge", REMOVE)], NONE)
 
@@ -192,7 +192,7 @@ def test_bad_input_is_one_error_that_names_its_option_and_changes_nothing(host, 
     somebody.link("add", ifname="plain", kind="veth", peer={"ifname": "port"})
     somebody.close()
     control.add_bridge("theirs")
-    control.set_link(read.link(host, "port").index, master=read.link(host, "theirs").index)
+    host.change(netlink.RTM_SETLINK, netlink.link_message(index=read.link(host, "port").index, master=read.link(host, "theirs").index))
     assert host.batch([addressing.add_address(read.link(host, "plain").index, "203.0.113.1/24", protocol=0)]) == [0]
     before = [(link.name, link.master, link.up, link.alias) for link in read.links(host)]
     with pytest.raises(LauncherError) as caught:
